@@ -1,0 +1,1 @@
+"""From raw records to clean, deduplicated, split ones. Pure functions on tables; every record is accounted for."""

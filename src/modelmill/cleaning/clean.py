@@ -1,0 +1,141 @@
+"""The steps of cleaning in their order, and the report of what happened to every record."""
+
+from collections import defaultdict
+from typing import Any
+
+import polars as pl
+
+from modelmill.cleaning.contract import apply_contract
+from modelmill.cleaning.rejects import REJECT, Sorted, sort_out
+from modelmill.cleaning.text import duplicate_key, normalise, why_rejected
+from modelmill.errors import DataError
+from modelmill.specs.source import CleaningSpec, ContractSpec
+
+
+def clean_product(
+    raw: pl.DataFrame, contract: ContractSpec, cleaning: CleaningSpec
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+    """Clean labelled records: contract, normalisation, rules, contradictory labels, exact duplicates.
+
+    Returns:
+        clean records, rejects, and the report (records in and out of every step).
+
+    Raises:
+        DataError: when the contract is broken as a whole, or a label has too few records left.
+    """
+    books = Books(raw)
+    books.enter("contract", apply_contract(books.kept, contract, labelled=True))
+    books.enter("rules", apply_rules(books.kept, cleaning))
+    books.enter("contradictions", reject_contradictions(books.kept))
+    books.enter("duplicates", reject_duplicates(books.kept))
+    _check_labels(books.kept, contract)
+    return books.close()
+
+
+def clean_corpus(
+    raw: pl.DataFrame, product_texts: pl.DataFrame, held_out: pl.DataFrame, spec: CleaningSpec
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+    """Clean the text for pretraining; texts that a product holds out for validation or test are rejected.
+
+    Args:
+        raw: records of the corpus' own sources.
+        product_texts: training records of products, clean already.
+        held_out: validation and test records of all products that use the backbone.
+        spec: the rules.
+
+    Returns:
+        clean records, rejects and report, as `clean_product`.
+    """
+    books = Books(pl.concat([product_texts, raw]))
+    books.enter("contract", apply_contract(books.kept, ContractSpec(max_reject=1), labelled=False))
+    books.enter("rules", apply_rules(books.kept, spec))
+    books.enter("held_out", reject_held_out(books.kept, held_out))
+    books.enter("duplicates", reject_duplicates(books.kept))
+    return books.close()
+
+
+class Books:
+    """Keeps the account of records through the steps."""
+
+    def __init__(self, raw: pl.DataFrame) -> None:
+        self.raw = raw
+        self.kept = raw
+        self.rejects = [pl.DataFrame(schema=REJECT)]
+        self.steps: list[dict[str, Any]] = []
+
+    def enter(self, step: str, result: Sorted) -> None:
+        """Book a step."""
+        reasons = dict(result.rejects.group_by("reason").len().sort("reason").iter_rows())
+        self.steps.append({"step": step, "in": self.kept.height, "out": result.kept.height, "rejected": reasons})
+        self.kept = result.kept
+        self.rejects.append(result.rejects)
+
+    def close(self) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+        """The kept records, all rejects, and the report."""
+        rejects = pl.concat(self.rejects)
+        assert self.raw.height == self.kept.height + rejects.height
+        report = {
+            "in": self.raw.height,
+            "out": self.kept.height,
+            "rejected": rejects.height,
+            "steps": self.steps,
+        }
+        return self.kept, rejects, report
+
+
+def apply_rules(records: pl.DataFrame, spec: CleaningSpec) -> Sorted:
+    """Normalise the texts; a record that a rule takes out keeps its original text in the rejects."""
+    texts = [normalise(text) for text in records["text"]]
+    reasons = {row: why for row, text in enumerate(texts) if (why := why_rejected(text, spec))}
+    kept, rejects = sort_out(records, "rules", reasons)
+    kept_texts = [text for row, text in enumerate(texts) if row not in reasons]
+    return Sorted(kept.with_columns(pl.Series("text", kept_texts, dtype=pl.String)), rejects)
+
+
+def reject_contradictions(records: pl.DataFrame) -> Sorted:
+    """Take out all records whose text stands under more than one label: none of them can be trusted."""
+    labels: dict[str, set[str]] = defaultdict(set)
+    keys = [duplicate_key(text) for text in records["text"]]
+    for key, label in zip(keys, records["label"], strict=True):
+        labels[key].add(label)
+    reasons = {
+        row: f"the same text has the labels {', '.join(sorted(labels[key]))}"
+        for row, key in enumerate(keys)
+        if len(labels[key]) > 1
+    }
+    return sort_out(records, "contradictions", reasons)
+
+
+def reject_duplicates(records: pl.DataFrame) -> Sorted:
+    """Keep the first record of each text."""
+    first: dict[str, str] = {}
+    reasons = {}
+    for row, (identity, text) in enumerate(records.select("id", "text").iter_rows()):
+        original = first.setdefault(duplicate_key(text), identity)
+        if original != identity:
+            reasons[row] = "duplicate"
+    return sort_out(records, "duplicates", reasons)
+
+
+def reject_held_out(records: pl.DataFrame, held_out: pl.DataFrame) -> Sorted:
+    """Take out texts that a product keeps for validation or test."""
+    barred = {duplicate_key(text) for text in held_out["text"]}
+    reasons = {
+        row: "held out by a product" for row, text in enumerate(records["text"]) if duplicate_key(text) in barred
+    }
+    return sort_out(records, "held_out", reasons)
+
+
+def _check_labels(clean: pl.DataFrame, contract: ContractSpec) -> None:
+    counts = dict(clean.group_by("label").len().sort("label").iter_rows())
+    if len(counts) < 2:
+        found = f"only '{next(iter(counts))}'" if counts else "no record at all"
+        raise DataError(f"a classification needs two labels or more; after cleaning there is {found}. See the rejects.")
+    few = {label: count for label, count in counts.items() if count < contract.min_per_label}
+    if few:
+        shown = ", ".join(f"'{label}' has {count}" for label, count in few.items())
+        raise DataError(
+            f"too few clean records of a label: {shown}; `contract.min_per_label` is {contract.min_per_label}.\n"
+            "Add records, or leave the label out by listing the others in `contract.labels` (its records are then "
+            "rejected, within `contract.max_reject`)."
+        )

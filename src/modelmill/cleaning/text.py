@@ -1,0 +1,49 @@
+"""Normalisation of text and the rules that take a text out. The API uses the same functions as the pipelines."""
+
+import re
+import unicodedata
+
+from modelmill.specs.source import CleaningSpec
+
+_SPACE = re.compile(r"\s+")
+# Zero-width characters, byte-order marks, direction marks and control characters other than white space.
+_INVISIBLE = re.compile("[\u0000-\u0008\u000e-\u001b\u007f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
+
+_SALES = re.compile(
+    "微信|薇信|威信|加微|加我|客服|热线|代理|招商|加盟|经销|厂家|批发|优惠|办理|咨询|娱乐城|彩票|时时彩|棋牌|博彩|投注|"
+    "贷款|套现|侦探|专科医院|疗程|兼职|whatsapp|wechat|casino|click here|order now|limited offer",
+    re.IGNORECASE,
+)
+_CONTACT = re.compile(
+    r"1[3-9]\d{9}|\d{3,4}-\d{7,8}|(?:qq|微信|薇信|wechat)\s*(?:号)?\s*[:：]?\s*[a-z0-9_-]{5,}|https?://", re.I
+)
+
+
+def normalise(text: str) -> str:
+    """Unicode NFKC (full-width to half-width too), invisible characters out, white space to single blanks."""
+    return _SPACE.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))).strip()
+
+
+def duplicate_key(text: str) -> str:
+    """Two normalised texts with the same key count as the same text: letters and digits, case folded."""
+    key = "".join(character for character in text.casefold() if character.isalnum())
+    return key or text
+
+
+def is_spam(text: str) -> bool:
+    """An advertisement: contact details beside sales words, or sales words all over."""
+    words = len(_SALES.findall(text))
+    return words >= 5 or (words >= 2 and _CONTACT.search(text) is not None)
+
+
+def why_rejected(text: str, spec: CleaningSpec) -> str | None:
+    """The name of the rule that takes a normalised text out, or None."""
+    if not text:
+        return "empty"
+    if len(text) < spec.min_chars:
+        return "too_short"
+    if len(text) > spec.max_chars:
+        return "too_long"
+    if spec.drop_spam and is_spam(text):
+        return "spam"
+    return None

@@ -1,0 +1,112 @@
+"""Commands beside Kedro's own: `kedro product ...`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group()
+def cli() -> None:
+    """modelmill: AI products from YAML files."""
+
+
+@cli.group()
+def product() -> None:
+    """Products: what is declared, and how it did last."""
+
+
+@product.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_products(as_json: bool) -> None:
+    """Every product with its last metric, baseline, version and alias."""
+    from modelmill.config import ProductConfigLoader
+
+    loader = ProductConfigLoader.of_project()
+    reports = Path(loader.conf_source).parent / "data" / "08_reporting"
+    rows = [_row(name, spec.backbone, reports / name) for name, spec in loader.declarations.products.items()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    _print_table(rows)
+
+
+@product.command("show")
+@click.argument("name")
+def show_product(name: str) -> None:
+    """The resolved declaration of a product or backbone: what was declared plus every default."""
+    import yaml
+
+    from modelmill.config import ProductConfigLoader
+    from modelmill.errors import DeclarationError
+    from modelmill.specs.resolve import hint
+
+    parameters = ProductConfigLoader.of_project().declarations.as_parameters()
+    if name not in parameters:
+        raise DeclarationError(f"no product or backbone is called '{name}'; {hint(name, sorted(parameters))}")
+    click.echo(yaml.safe_dump({name: parameters[name]}, allow_unicode=True, sort_keys=False), nl=False)
+
+
+def _row(name: str, backbone: str, reports: Path) -> dict[str, Any]:
+    metrics, version = _read(reports / "metrics.json"), _read(reports / "version.json")
+    row: dict[str, Any] = {
+        "product": name,
+        "backbone": backbone,
+        "metric": None,
+        "version": None,
+        "alias": None,
+    }
+    if metrics:
+        metric = metrics["metric"]
+        row["metric"] = {"name": metric, **metrics["metrics"][metric]}
+        row["baselines"] = {key: value["metrics"][metric] for key, value in metrics["baselines"].items()}
+        if "random_start" in metrics:
+            row["random_start"] = metrics["random_start"]["metrics"][metric]
+    if version:
+        row |= {"version": version["version"], "alias": version["alias"], "uri": version["uri"]}
+    return row
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="Products")
+    for heading in (
+        "product",
+        "backbone",
+        "metric",
+        "on the test split",
+        "linear",
+        "random start",
+        "version",
+        "alias",
+    ):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        metric = row["metric"]
+        table.add_row(
+            row["product"],
+            row["backbone"],
+            metric["name"] if metric else "never run",
+            _figure(metric),
+            _figure(row.get("baselines", {}).get("linear")),
+            _figure(row.get("random_start")),
+            row["version"] or "-",
+            row["alias"] or "-",
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        "Look next: [bold]kedro viz run[/] (the graph, tables and plots), "
+        "[bold]make mlflow-ui[/] (runs and versions), data/08_reporting/<product>/model_card.md"
+    )
+
+
+def _figure(value: dict[str, float] | None) -> str:
+    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" if value else "-"

@@ -1,0 +1,108 @@
+"""Kedro's configuration with products and backbones in it, resolved once for everybody who asks."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from kedro.config import OmegaConfigLoader
+from kedro.utils import find_kedro_project
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from modelmill.specs.files import Problem, dotted, locate
+from modelmill.specs.mlflow import MlflowSpec
+from modelmill.specs.resolve import SPECS, DeclarationFiles, Declarations, Kind, hint, resolve
+
+
+class ProductConfigLoader(OmegaConfigLoader):
+    """An `OmegaConfigLoader` whose parameters hold every product and backbone with all defaults filled in.
+
+    Files: `<env>/products/*.yml` and `<env>/backbones/*.yml`; the run environment overrides single keys of
+    base, and `--params` single keys of both.
+    """
+
+    of_session: ClassVar["ProductConfigLoader | None"] = None
+    """The loader of the running session; a hook sets it, the pipeline registry reads it."""
+
+    @classmethod
+    def of_project(cls) -> "ProductConfigLoader":
+        """A loader as a session of the project around this folder would make it."""
+        from kedro.framework.project import settings
+
+        root = find_kedro_project(Path.cwd())
+        assert root is not None, "Kedro offers the project's commands inside a project only"
+        conf_source = str(root / settings.CONF_SOURCE)
+        return cls(conf_source=conf_source, env=os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS)
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        if key != "parameters":
+            found: dict[str, Any] = super().__getitem__(key)
+            return found
+        return {
+            **self._plain_parameters,
+            **self.declarations.as_parameters(),
+            "mlflow": self._mlflow.model_dump(),
+            "project_root": str(self._root),
+        }
+
+    @property
+    def _root(self) -> Path:
+        return Path(self.conf_source).parent
+
+    @cached_property
+    def _plain_parameters(self) -> dict[str, Any]:
+        parameters: dict[str, Any] = super().__getitem__("parameters")
+        return parameters
+
+    @cached_property
+    def _mlflow(self) -> MlflowSpec:
+        return MlflowSpec.model_validate(super().__getitem__("mlflow")).anchored(self._root)
+
+    @cached_property
+    def declarations(self) -> Declarations:
+        """All products and backbones.
+
+        Raises:
+            DeclarationError: with every mistake of every file and of `--params`.
+        """
+        plain = self._plain_parameters
+        folders = [Path(self.conf_source) / self.base_env]
+        run_env = self.env or self.default_run_env
+        if run_env != self.base_env:
+            folders.append(Path(self.conf_source) / run_env)
+        files = {kind: DeclarationFiles.find(kind, folders, self._root) for kind in SPECS}
+        problems: list[Problem] = []
+        raw: dict[Kind, dict[str, Any]] = {}
+        for kind, found in files.items():
+            raw[kind], failed = self._merge(found)
+            problems += found.problems + failed
+        known = [*raw["products"], *raw["backbones"], *(set(plain) - set(self.runtime_params or {}))]
+        for name in set(self.runtime_params or {}) - set(known):
+            problems.append(
+                Problem("--params", name, f"no product, backbone or parameter of this name; {hint(name, known)}")
+            )
+        return resolve(raw, files, problems)
+
+    def _merge(self, found: DeclarationFiles) -> tuple[dict[str, Any], list[Problem]]:
+        """Merge the files and `--params`; an interpolation that does not resolve is a problem of its declaration."""
+        problems = []
+        merged: Any = OmegaConf.create({})  # a DictConfig; OmegaConf's own types say: or a list
+        for file in found.files:
+            try:
+                merged = OmegaConf.merge(merged, OmegaConf.create(file.text or "{}"))
+            except (YAMLError, OmegaConfBaseException) as error:
+                problems.append(Problem(f"{file.shown}:1", "", f"OmegaConf cannot read this file: {error}"))
+        names = {str(name) for name in merged}
+        overrides = {name: value for name, value in (self.runtime_params or {}).items() if name in names}
+        merged = OmegaConf.merge(merged, overrides)
+        plain = {}
+        for name in sorted(names):
+            try:
+                value = merged[name]
+                plain[name] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+            except OmegaConfBaseException as error:
+                key = (name, *str(error.full_key or "").split(".")[1:])
+                problems.append(Problem(locate(key, found.holding(name)), dotted(key), str(error).splitlines()[0]))
+        return plain, problems

@@ -1,0 +1,1 @@
+"""Judging a model on the test split: metrics with intervals, baselines, figures, the model card."""

@@ -1,0 +1,116 @@
+"""The model card in Markdown (Mitchell et al. 2019, arXiv:1810.03993)."""
+
+from typing import Any
+
+from modelmill.evaluation.report import better, describe_gate, gate_passes
+from modelmill.specs.backbone import BackboneSpec
+from modelmill.specs.product import ProductSpec
+
+
+def model_card(
+    report: dict[str, Any],
+    training: dict[str, Any],
+    cleaning: dict[str, Any],
+    spec: ProductSpec,
+    backbone: BackboneSpec,
+) -> str:
+    """Everything that a reader needs to decide whether to use the model; figures come from the reports alone."""
+    sections = [
+        f"# {spec.description or spec.task}\n\nTask: {spec.task}. Labels: {', '.join(report['labels'])}.",
+        _results(report),
+        _labels(report),
+        _comparison(report),
+        _gates(report, spec),
+        _data(cleaning, report, spec),
+        _training(training, spec, backbone),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def figure(value: dict[str, float]) -> str:
+    """'0.852 [0.835, 0.869]'."""
+    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _results(report: dict[str, Any]) -> str:
+    rows = [[name, figure(value)] for name, value in report["metrics"].items()]
+    intro = f"On {report['items']} test records, with {report['confidence']:.0%} bootstrap intervals."
+    return f"## Results\n\n{intro}\n\n{_table(['metric', 'value'], rows)}"
+
+
+def _labels(report: dict[str, Any]) -> str:
+    rows = [
+        [label, str(row["support"]), figure(row["precision"]), figure(row["recall"]), figure(row["f1"])]
+        for label, row in report["labels"].items()
+    ]
+    return f"### By label\n\n{_table(['label', 'records', 'precision', 'recall', 'F1'], rows)}"
+
+
+def _comparison(report: dict[str, Any]) -> str:
+    metric = report["metric"]
+    others = dict(report["baselines"])
+    if "random_start" in report:
+        others["same model, random start"] = report["random_start"]
+    rows = [
+        [
+            name,
+            figure(other["metrics"][metric]),
+            figure(other["difference"]),
+            better(metric, other["difference"]),
+        ]
+        for name, other in others.items()
+    ]
+    table = _table(["compared with", metric, "this model minus it", "this model is"], rows)
+    return f"## Comparison\n\n{table}"
+
+
+def _gates(report: dict[str, Any], spec: ProductSpec) -> str:
+    lines = [
+        f"- {stage}: {describe_gate(gate)}: "
+        + ("passed" if gate_passes(gate, report["metrics"][gate.metric]) else "NOT passed")
+        for stage, gates in spec.gates.items()
+        for gate in gates
+    ]
+    return "## Gates\n\n" + "\n".join(lines) if lines else ""
+
+
+def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec) -> str:
+    steps = [
+        [
+            step["step"],
+            str(step["in"]),
+            str(step["out"]),
+            "; ".join(f"{n} {why}" for why, n in step["rejected"].items()),
+        ]
+        for step in cleaning["steps"]
+    ]
+    sources = "\n".join(f"- `{source.files}`" for source in spec.source.root)
+    leaks = report["leaks"]
+    corpus = leaks["in_backbone_corpus"]
+    leak_lines = (
+        f"Test texts that stand in the training split too: {leaks['in_training']}; in the backbone's pretraining "
+        f"corpus: {'not known (the backbone was not made here)' if corpus is None else corpus}."
+    )
+    split = spec.split
+    return (
+        f"## Data\n\n{sources}\n\n{_table(['step', 'in', 'out', 'rejected'], steps)}\n\n"
+        f"Split by a hash of the record's id: train {split.train}, validation {split.validation}, test {split.test}. "
+        f"{leak_lines}"
+    )
+
+
+def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpec) -> str:
+    origin = f"taken from `{backbone.model}`" if backbone.model else "pretrained by this project"
+    described = f" {backbone.description}" if backbone.description else ""
+    return (
+        f"## Training\n\nBackbone `{spec.backbone}` ({origin}; licence: {backbone.licence}).{described}\n\n"
+        f"{training['steps']} steps in {training['epochs']} epochs, {training['seconds']:.0f} s, "
+        f"{training['precision']}; learning rate {spec.training.learning_rate:g}, "
+        f"{spec.training.batch_tokens} tokens a batch, seed {spec.training.seed}. "
+        f"The weights of the epoch with the best validation macro-F1 ({training['best']:.3f}) are kept."
+    )

@@ -1,0 +1,111 @@
+"""The evaluation of one product as plain data: what the card, MLflow and the gates read."""
+
+from typing import Any
+
+import polars as pl
+
+from modelmill.cleaning.text import duplicate_key
+from modelmill.evaluation.metrics import Outcome, Resampling, confusion, difference, label_table, metric_table
+from modelmill.specs.product import SMALLER_IS_BETTER, EvaluationSpec, GateSpec
+
+
+def evaluate(
+    predictions: pl.DataFrame,
+    majority: pl.DataFrame,
+    linear: pl.DataFrame,
+    seen: dict[str, Any],
+    spec: EvaluationSpec,
+) -> dict[str, Any]:
+    """Judge a model.
+
+    Args:
+        predictions: of the model, on the test split.
+        majority: of the majority baseline, same items.
+        linear: of the linear baseline, same items.
+        seen: what `leak_report` found.
+        spec: the figure that counts, and the intervals.
+
+    Returns:
+        metrics with intervals, per label, confusion matrix, baselines with the paired difference, leaks.
+    """
+    labels = _labels(predictions)
+    resampling = _resampling(spec)
+    outcome = Outcome.of(predictions, labels)
+    metric = spec.metric
+    metrics = metric_table(outcome, resampling)
+    baselines = {}
+    for name, table in (("majority", majority), ("linear", linear)):
+        other = Outcome.of(table, labels)
+        baselines[name] = {
+            "metrics": metric_table(other, resampling),
+            "difference": difference(outcome, other, metric, resampling),
+        }
+    return {
+        "metric": metric,
+        "items": predictions.height,
+        "confidence": spec.confidence,
+        "metrics": metrics,
+        "labels": label_table(outcome, resampling),
+        "confusion": confusion(outcome, resampling.rows(predictions.height)[:1])[0].tolist(),
+        "baselines": baselines,
+        "leaks": seen,
+    }
+
+
+def compare_random_start(
+    report: dict[str, Any], predictions: pl.DataFrame, control: pl.DataFrame, spec: EvaluationSpec
+) -> dict[str, Any]:
+    """The report with what pretraining added: the paired difference to a control trained from a random start."""
+    labels = _labels(predictions)
+    resampling = _resampling(spec)
+    outcomes = Outcome.of(predictions, labels), Outcome.of(control, labels)
+    gained = difference(*outcomes, spec.metric, resampling)
+    return {
+        **report,
+        "random_start": {"metrics": metric_table(outcomes[1], resampling), "difference": gained},
+    }
+
+
+def leak_report(train: pl.DataFrame, test: pl.DataFrame, corpus: pl.DataFrame | None = None) -> dict[str, Any]:
+    """How many test texts stand, up to case and punctuation, in the training split or the backbone's corpus.
+
+    Args:
+        train: training records.
+        test: test records.
+        corpus: records that the backbone was pretrained on; None when that is not known here.
+    """
+    keys = {duplicate_key(text) for text in test["text"]}
+
+    def shared(table: pl.DataFrame) -> int:
+        return len(keys & {duplicate_key(text) for text in table["text"]})
+
+    return {"in_training": shared(train), "in_backbone_corpus": None if corpus is None else shared(corpus)}
+
+
+def describe_gate(gate: GateSpec) -> str:
+    """'macro_f1 >= 0.85'."""
+    return f"{gate.metric} >= {gate.at_least}" if gate.at_least is not None else f"{gate.metric} <= {gate.at_most}"
+
+
+def gate_passes(gate: GateSpec, figure: dict[str, float]) -> bool:
+    """Whether a figure's value is within the gate's bound."""
+    if gate.at_least is not None:
+        return figure["value"] >= gate.at_least
+    assert gate.at_most is not None
+    return figure["value"] <= gate.at_most
+
+
+def better(metric: str, difference: dict[str, float]) -> str:
+    """'better', 'worse' or 'cannot tell', from the interval of a difference."""
+    low, high = difference["low"], difference["high"]
+    if metric in SMALLER_IS_BETTER:
+        low, high = -high, -low
+    return "better" if low > 0 else "worse" if high < 0 else "cannot tell"
+
+
+def _labels(predictions: pl.DataFrame) -> list[str]:
+    return [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
+
+
+def _resampling(spec: EvaluationSpec) -> Resampling:
+    return Resampling(spec.bootstrap, spec.confidence, spec.seed)

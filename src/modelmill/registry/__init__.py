@@ -1,0 +1,1 @@
+"""Versions of models: digests, lineage, and the one door to MLflow (`store`)."""

@@ -1,0 +1,43 @@
+"""Digests that say the same on every machine: over content, never over files that hold times or ids."""
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+
+def tensor_digest(folder: Path) -> str:
+    """SHA-256 over all tensors of a model folder: sorted by name; name, dtype, shape, bytes.
+
+    Reads the safetensors format itself (https://huggingface.co/docs/safetensors, "Format"), because numpy has
+    no bfloat16 and torch takes seconds to import.
+
+    Args:
+        folder: holds one or more `*.safetensors`.
+    """
+    tensors: list[tuple[str, Path, int, dict[str, Any]]] = []
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as stream:
+            (size,) = struct.unpack("<Q", stream.read(8))
+            header = json.loads(stream.read(size))
+        tensors += [(name, path, 8 + size, info) for name, info in header.items() if name != "__metadata__"]
+    assert tensors, f"no safetensors in {folder}"
+    digest = hashlib.sha256()
+    for name, path, start, info in sorted(tensors, key=lambda item: item[0]):
+        digest.update(json.dumps([name, info["dtype"], info["shape"]]).encode())
+        begin, end = info["data_offsets"]
+        with path.open("rb") as stream:
+            stream.seek(start + begin)
+            digest.update(stream.read(end - begin))
+    return digest.hexdigest()
+
+
+def table_digest(table: pl.DataFrame) -> str:
+    """SHA-256 over the id, text and label of records in their order."""
+    digest = hashlib.sha256()
+    for row in table.select("id", "text", "label").iter_rows():
+        digest.update(json.dumps(row, ensure_ascii=True).encode())
+    return digest.hexdigest()

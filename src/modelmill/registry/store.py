@@ -1,0 +1,199 @@
+"""The one door to MLflow: runs, what is logged to them, and model versions."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import yaml
+
+import modelmill
+from modelmill.errors import RegistryError
+from modelmill.registry.digest import tensor_digest
+from modelmill.specs.mlflow import MlflowSpec
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CANDIDATE = "candidate"
+SERVING_PACKAGES = (
+    "click", "mlflow", "numpy", "pandas", "polars", "pydantic", "safetensors", "tokenizers", "torch", "transformers",
+)  # fmt: skip
+"""What a version needs to predict; pinned to the versions that evaluated it."""
+
+
+@contextmanager
+def connected(settings: MlflowSpec) -> "Iterator[MlflowClient]":
+    """A client of the declared MLflow.
+
+    Raises:
+        RegistryError: when it cannot be reached or refuses.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mlflow.set_tracking_uri(settings.tracking_uri)
+        mlflow.set_registry_uri(settings.registry_uri or settings.tracking_uri)
+        yield mlflow.MlflowClient()
+    except (MlflowException, OSError) as error:
+        raise RegistryError(
+            f"MLflow at {settings.tracking_uri} did not do what was asked: {str(error).splitlines()[0]}\n"
+            "Check that it runs and that `conf/<env>/mlflow.yml` names its address."
+        ) from error
+
+
+def start_run(settings: MlflowSpec, name: str, declared: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    """Open a run with its resolved declaration as flat parameters and as the artifact `config.yml`.
+
+    Args:
+        settings: where MLflow is.
+        name: of the product or backbone.
+        declared: name to resolved declaration, as plain data.
+        tags: lineage of the code.
+
+    Returns:
+        the run's id.
+    """
+    from mlflow.entities import Param
+
+    with connected(settings) as client:
+        experiment = client.get_experiment_by_name(settings.experiment)
+        if experiment is None:
+            remote = settings.tracking_uri.startswith("http")
+            experiment_id = client.create_experiment(settings.experiment, None if remote else settings.artifacts)
+        else:
+            experiment_id = experiment.experiment_id
+        run_id: str = client.create_run(experiment_id, tags=dict(tags), run_name=name).info.run_id
+        client.log_batch(run_id, params=[Param(key, value) for key, value in sorted(flatten(declared).items())])
+        client.log_text(run_id, yaml.safe_dump(dict(declared), allow_unicode=True, sort_keys=False), "config.yml")
+    return run_id
+
+
+def finish_run(settings: MlflowSpec, run_id: str, *, failed: bool) -> None:
+    """Close a run."""
+    with connected(settings) as client:
+        client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
+
+
+def log_curves(settings: MlflowSpec, run_id: str, curves: pl.DataFrame) -> None:
+    """Log training curves in batches of 1,000: one by one would take 15 ms each."""
+    from mlflow.entities import Metric
+
+    points = [Metric(f"train/{name}", value, 0, step) for name, step, value in curves.iter_rows()]
+    with connected(settings) as client:
+        for start in range(0, len(points), 1000):
+            client.log_batch(run_id, metrics=points[start : start + 1000])
+
+
+def log_report(settings: MlflowSpec, run_id: str, report: Mapping[str, Any]) -> None:
+    """Log an evaluation: figures with their intervals as metrics."""
+    from mlflow.entities import Metric
+
+    points = [Metric(name, value, 0, 0) for name, value in sorted(report_metrics(report).items())]
+    with connected(settings) as client:
+        client.log_batch(run_id, metrics=points)
+
+
+def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
+    """'test/macro_f1', 'test/macro_f1.low', ..., 'baseline/linear/macro_f1', 'random_start/macro_f1', ..."""
+    groups = {"test": report["metrics"]}
+    groups |= {f"baseline/{name}": other["metrics"] for name, other in report["baselines"].items()}
+    if "random_start" in report:
+        groups["random_start"] = report["random_start"]["metrics"]
+    flat = {}
+    for group, metrics in groups.items():
+        for metric, figure in metrics.items():
+            flat[f"{group}/{metric}"] = figure["value"]
+            flat[f"{group}/{metric}.low"] = figure["low"]
+            flat[f"{group}/{metric}.high"] = figure["high"]
+    for label, row in report["labels"].items():
+        flat |= {f"test/label/{label}/{name}": row[name]["value"] for name in ("precision", "recall", "f1")}
+    return flat
+
+
+def register_version(
+    settings: MlflowSpec, run: Mapping[str, str], model: Path, evidence: Path, example: pl.DataFrame
+) -> dict[str, str]:
+    """Log a model folder to its run as a pyfunc and register it under the alias `candidate`.
+
+    Args:
+        settings: where MLflow is.
+        run: `name` of the product and `run_id`.
+        model: folder with safetensors, tokenizer, config and product.json.
+        evidence: folder with the model card, the reports and the figures, kept with the run.
+        example: some records; their texts become the input example.
+
+    Returns:
+        name, version, alias, uri, run_id and the digest of the tensors.
+    """
+    import mlflow
+
+    digest = tensor_digest(model)
+    name, run_id = run["name"], run["run_id"]
+    with connected(settings) as client, mlflow.start_run(run_id=run_id):
+        client.log_artifacts(run_id, str(evidence))
+        info = _log_model(model, example)
+        # log_model can register too, but then the version is there before its tags are: a gate could see it bare.
+        _create_registered_model(client, name)
+        tags = {"digest": digest, "product": name}
+        created = client.create_model_version(name, info.model_uri, run_id, tags=tags, model_id=info.model_id)
+        client.set_registered_model_alias(name, CANDIDATE, created.version)
+    return {
+        "name": name,
+        "version": str(created.version),
+        "alias": CANDIDATE,
+        "uri": f"models:/{name}@{CANDIDATE}",
+        "run_id": run_id,
+        "digest": digest,
+    }
+
+
+def _log_model(model: Path, example: pl.DataFrame) -> Any:
+    import mlflow
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema, TensorSpec
+
+    labels = json.loads((model / "product.json").read_text(encoding="utf-8"))["labels"]
+    answers: list[ColSpec | TensorSpec] = [ColSpec("string", "label"), ColSpec("double", "score")]
+    answers += [ColSpec("double", f"p_{label}") for label in labels]
+    texts = [text[:200] for text in example["text"].head(3)]
+    package = Path(modelmill.__file__).parent
+    with tempfile.TemporaryDirectory() as folder:
+        requirements = Path(folder) / "requirements.txt"
+        requirements.write_text("\n".join(f"{name}=={version(name)}" for name in SERVING_PACKAGES))
+        return mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(package / "registry" / "pyfunc_model.py"),
+            artifacts={"model": str(model)},
+            code_paths=[str(package)],
+            signature=ModelSignature(Schema([ColSpec("string", "text")]), Schema(answers)),
+            input_example=pd.DataFrame({"text": texts}),
+            pip_requirements=str(requirements),
+        )
+
+
+def _create_registered_model(client: "MlflowClient", name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, str]:
+    """{'a': {'b': [1]}} -> {'a.b.0': '1'}."""
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    if items is None:
+        return {prefix: str(value)}
+    flat: dict[str, str] = {}
+    for key, inner in items:
+        flat |= flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+    return flat

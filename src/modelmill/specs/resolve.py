@@ -1,0 +1,203 @@
+"""From YAML files to resolved declarations: merge, validate, cross-check; all mistakes in one report."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from modelmill.errors import DeclarationError
+from modelmill.specs.backbone import BackboneSpec
+from modelmill.specs.base import Spec
+from modelmill.specs.files import DeclarationFile, Key, Problem, dotted, locate, read_declaration
+from modelmill.specs.product import TASK_METRICS, ProductSpec
+
+Kind = Literal["products", "backbones"]
+SPECS: dict[Kind, type[Spec]] = {"products": ProductSpec, "backbones": BackboneSpec}
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """Every product and backbone, resolved: what was declared plus every default."""
+
+    products: Mapping[str, ProductSpec]
+    backbones: Mapping[str, BackboneSpec]
+
+    def as_parameters(self) -> dict[str, Any]:
+        """The same values as plain data, by name, for Kedro's parameters."""
+        return {name: spec.model_dump(mode="json") for name, spec in (*self.backbones.items(), *self.products.items())}
+
+
+@dataclass
+class DeclarationFiles:
+    """The files of one kind, in the order in which later ones override earlier ones."""
+
+    kind: Kind
+    files: list[DeclarationFile] = field(default_factory=list)
+
+    @classmethod
+    def find(cls, kind: Kind, folders: list[Path], root: Path) -> "DeclarationFiles":
+        """Read `<folder>/<kind>/*.yml` of each environment folder."""
+        paths = [path for folder in folders for path in sorted((folder / kind).glob("*.y*ml"))]
+        shown = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in paths]
+        return cls(kind, [read_declaration(path, name) for path, name in zip(paths, shown, strict=True)])
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong with the text of the files, and names that two files of one folder define."""
+        problems = [problem for file in self.files for problem in file.problems]
+        first: dict[tuple[Path, Any], str] = {}
+        for file in self.files:
+            for key, line in file.lines.items():
+                other = first.setdefault((file.path.parent, key[0]), file.shown)
+                if len(key) == 1 and other != file.shown:
+                    message = f"'{key[0]}' is declared in {other} too; keep one of them"
+                    problems.append(Problem(f"{file.shown}:{line}", str(key[0]), message))
+        return problems
+
+    def holding(self, name: str) -> list[DeclarationFile]:
+        """The files that say something about a name."""
+        return [file for file in self.files if (name,) in file.lines]
+
+
+def resolve(
+    raw: Mapping[Kind, Mapping[str, Any]],
+    files: Mapping[Kind, DeclarationFiles],
+    known_problems: list[Problem],
+) -> Declarations:
+    """Validate merged declarations.
+
+    Args:
+        raw: for each kind, name to merged plain data.
+        files: where the data stands, for the report.
+        known_problems: what reading and merging has found.
+
+    Raises:
+        DeclarationError: with every mistake of every file.
+    """
+    problems = list(known_problems)
+    specs: dict[Kind, dict[str, Any]] = {"products": {}, "backbones": {}}
+    for kind, spec_class in SPECS.items():
+        for name, value in raw[kind].items():
+            where = files[kind].holding(name)
+            problems += _name_problems(name, where)
+            try:
+                specs[kind][name] = spec_class.model_validate(value)
+            except ValidationError as error:
+                problems += [_explain(detail, name, spec_class, where) for detail in error.errors()]
+    problems += _cross_check(specs, raw, files)
+    if problems:
+        raise DeclarationError(report(problems))
+    return Declarations(specs["products"], specs["backbones"])
+
+
+def report(problems: list[Problem]) -> str:
+    """One message with all mistakes, in the order of the files."""
+    count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+    lines = sorted({str(problem) for problem in problems})
+    return f"{count} in the declarations; nothing was run.\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def hint(word: object, choices: list[str]) -> str:
+    """'expected one of ...; did you mean ...?'"""
+    close = get_close_matches(str(word), choices, n=1, cutoff=0.6)
+    return f"expected one of {', '.join(choices)}" + (f"; did you mean '{close[0]}'?" if close else "")
+
+
+def _name_problems(name: str, where: list[DeclarationFile]) -> list[Problem]:
+    if name.isidentifier() and name.isascii() and name == name.lower():
+        return []
+    message = "a name is lower-case letters, digits and _, and starts with a letter (it names files and models)"
+    return [Problem(locate((name,), where), name, message)]
+
+
+def _explain(detail: ErrorDetails, name: str, spec: type[Spec], where: list[DeclarationFile]) -> Problem:
+    path: Key = (name, *detail["loc"])
+    place = locate(path, where) if where else "--params"
+    given = detail["input"]
+    match detail["type"]:
+        case "extra_forbidden":
+            known = _keys_at(spec, detail["loc"][:-1])
+            message = f"unknown key; {hint(detail['loc'][-1], known)}"
+        case "missing":
+            message = "this key is missing; add it"
+        case "literal_error":
+            message = f"'{given}' is not known; {hint(given, _choices_at(spec, detail['loc']))}"
+        case "model_type" | "dict_type":
+            message = f"expected a section with keys below it, got {given!r}"
+        case "value_error":
+            message = str(detail["ctx"]["error"])
+        case _:
+            message = f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {_shown(given)}"
+    return Problem(place, dotted(path), message)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _annotation_at(spec: type[BaseModel], loc: Key) -> Any:
+    """The type of the value at a path below a spec."""
+    current: Any = spec
+    for part in loc:
+        models = [model for model in _flat(current) if isinstance(model, type) and issubclass(model, BaseModel)]
+        if models and isinstance(part, str) and part in models[0].model_fields:
+            current = models[0].model_fields[part].annotation
+    return current
+
+
+def _flat(annotation: Any) -> list[Any]:
+    """A type and all types inside it: list[X] -> [list[X], X]."""
+    return [annotation, *(inner for arg in get_args(annotation) for inner in _flat(arg))]
+
+
+def _keys_at(spec: type[BaseModel], loc: Key) -> list[str]:
+    for model in _flat(_annotation_at(spec, loc)):
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            return sorted(model.model_fields)
+    return []
+
+
+def _choices_at(spec: type[BaseModel], loc: Key) -> list[str]:
+    for inner in _flat(_annotation_at(spec, loc)):
+        if get_origin(inner) is Literal:
+            return [str(choice) for choice in get_args(inner)]
+    return []
+
+
+def _cross_check(
+    specs: Mapping[Kind, Mapping[str, Any]],
+    raw: Mapping[Kind, Mapping[str, Any]],
+    files: Mapping[Kind, DeclarationFiles],
+) -> list[Problem]:
+    """What one declaration says of another; a declaration with mistakes of its own still counts by name."""
+    products, backbones = sorted(raw["products"]), sorted(raw["backbones"])
+    found: list[tuple[Kind, Key, str]] = [
+        ("backbones", (name,), "a product has this name too; names are shared, rename one of them")
+        for name in set(products) & set(backbones)
+    ]
+    for name, product in specs["products"].items():
+        found += [("products", (name, *path), message) for path, message in _product_references(product, backbones)]
+    for name, backbone in specs["backbones"].items():
+        givers = backbone.pretraining.corpus.products if backbone.pretraining else []
+        path = (name, "pretraining", "corpus", "products")
+        found += [
+            ("backbones", (*path, i), f"unknown product '{giver}'; {hint(giver, products)}")
+            for i, giver in enumerate(givers)
+            if giver not in products
+        ]
+    return [Problem(locate(path, files[kind].holding(path[0])), dotted(path), text) for kind, path, text in found]
+
+
+def _product_references(product: ProductSpec, backbones: list[str]) -> Iterator[tuple[Key, str]]:
+    """(path in the product, message) for each name that nothing is called by."""
+    if product.backbone not in backbones:
+        yield ("backbone",), f"unknown backbone '{product.backbone}'; {hint(product.backbone, backbones)}"
+    known = list(TASK_METRICS[product.task])
+    for path, metric in product.metric_mentions():
+        if metric not in known:
+            yield path, f"{product.task} has no metric '{metric}'; {hint(metric, known)}"

@@ -1,0 +1,123 @@
+"""Where records come from, and which of them are usable."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, RootModel, field_validator, model_validator
+
+from modelmill.specs.base import OneOrMore, Share, Spec
+
+Format = Literal["lines", "documents", "csv", "tsv", "jsonl", "parquet", "pos_tagged", "pickle", "hub"]
+
+SUFFIXES: dict[str, Format] = {
+    ".txt": "lines",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".parquet": "parquet",
+    ".pkl": "pickle",
+}
+
+
+class SourceSpec(Spec):
+    """One source of records.
+
+    `files` is an address: a path with wildcards, `package://NAME/path` for files that an installed package
+    carries, or `hf://datasets/OWNER/NAME` for a dataset of the Hugging Face hub. A `{label}` in it stands
+    for a folder or file name and gives each record its label: `reviews/{label}.txt`.
+    """
+
+    files: str = Field(min_length=1)
+    format: Format | None = Field(None, description="default: by the file's ending; `.txt` is one record a line")
+    columns: dict[Literal["text", "label", "id"], str | int] = Field(
+        default_factory=dict, description="our name: the column's name (or place, from 0) in the file"
+    )
+    encoding: str = "utf-8"
+    split: str = Field("train", description="which split of a hub dataset")
+    sha256: dict[str, str] = Field(default_factory=dict, description="file name: its SHA-256, checked when given")
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            "".encode(value)
+        except LookupError:
+            raise ValueError(f"'{value}' is not an encoding that Python knows, such as utf-8 or gb18030") from None
+        return value
+
+    @model_validator(mode="after")
+    def _format_can_be_told(self) -> Self:
+        if not self.files.startswith("hf://") and self.format is None and self.suffix not in SUFFIXES:
+            raise ValueError(
+                f"cannot tell the format from '{self.files}'; add `format:` (lines, documents, csv, tsv, "
+                "jsonl, parquet, pos_tagged or pickle)"
+            )
+        return self
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the address, lower case."""
+        return PurePosixPath(self.files).suffix.lower()
+
+    @property
+    def resolved_format(self) -> Format:
+        """The declared format, or the one that the address tells."""
+        return "hub" if self.files.startswith("hf://") else self.format or SUFFIXES[self.suffix]
+
+
+class ContractSpec(Spec):
+    """What a record must be to be used at all."""
+
+    labels: list[str] | None = Field(None, min_length=2, description="allowed labels; default: all that occur")
+    min_per_label: int = Field(10, ge=3, description="fewer clean records of a label than this stop the run")
+    max_reject: Share = Field(0.05, description="a larger share of contract rejects stops the run")
+
+
+class CleaningSpec(Spec):
+    """How texts are normalised, and which are taken out. Every record taken out is kept in the rejects."""
+
+    min_chars: int = Field(1, ge=1)
+    max_chars: int = Field(20_000, ge=1, description="after normalisation; longer texts are rejected")
+    drop_spam: bool = Field(False, description="reject advertisements (contact details beside sales words)")
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.min_chars > self.max_chars:
+            raise ValueError(f"min_chars {self.min_chars} is above max_chars {self.max_chars}")
+        return self
+
+
+class SplitSpec(Spec):
+    """Shares of the three splits. A record's split follows from its id alone, so a new record moves no other."""
+
+    train: Share = 0.8
+    validation: Share = 0.1
+    test: Share = 0.1
+    seed: int = Field(0, ge=0, description="another seed draws other splits")
+
+    @model_validator(mode="after")
+    def _sum(self) -> Self:
+        if abs(self.train + self.validation + self.test - 1) > 1e-9 or 0 in (
+            self.train,
+            self.validation,
+            self.test,
+        ):
+            raise ValueError("train + validation + test must be 1, none of them 0")
+        return self
+
+
+class AugmentationSpec(Spec):
+    """Altered copies of training records; a unit is a word, or a character where a script has no spaces."""
+
+    kind: Literal["delete", "swap"] = Field(description="delete units, or swap neighbouring ones")
+    rate: Share = Field(0.1, description="share of the units that are touched")
+    copies: int = Field(1, ge=1, description="altered copies per record")
+    seed: int = Field(0, ge=0)
+
+
+class Sources(RootModel[Annotated[list[SourceSpec], OneOrMore]]):
+    """One source or a list of them."""
+
+
+class Augmentations(RootModel[Annotated[list[AugmentationSpec], OneOrMore]]):
+    """One augmentation or a list of them."""

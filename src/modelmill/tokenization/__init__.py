@@ -1,0 +1,1 @@
+"""Training a tokenizer, and texts as ragged arrays of token ids on disk."""

@@ -1,0 +1,126 @@
+"""Texts as token ids: ragged arrays, one flat file that is memory-mapped when it is read."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from modelmill.specs.training import TokenizationSpec
+
+Ids = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids of many texts. Text i is `ids[offsets[i]:offsets[i + 1]]`; its label is `labels[i]`, -1 for none."""
+
+    ids: Ids
+    offsets: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> Ids:
+        return self.ids[self.offsets[i] : self.offsets[i + 1]]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class TokenShards:
+    """Tokens of a product's splits (or of a corpus, as its split `train`), its labels in order, the longest text."""
+
+    splits: dict[str, Tokens]
+    label_names: list[str]
+    max_tokens: int | None
+
+    def save(self, folder: Path) -> None:
+        """Write one folder per split, and `tokens.json`."""
+        for name, tokens in self.splits.items():
+            (folder / name).mkdir(parents=True)
+            for array in ("ids", "offsets", "labels"):
+                np.save(folder / name / f"{array}.npy", getattr(tokens, array))
+        about = {
+            "labels": self.label_names,
+            "max_tokens": self.max_tokens,
+            "splits": {name: {"texts": len(t), "tokens": len(t.ids)} for name, t in self.splits.items()},
+        }
+        (folder / "tokens.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "TokenShards":
+        """Open the shards; ids stay on disk until they are used."""
+        splits = {
+            path.name: Tokens(
+                np.load(path / "ids.npy", mmap_mode="r"),
+                np.load(path / "offsets.npy"),
+                np.load(path / "labels.npy"),
+            )
+            for path in sorted(folder.iterdir())
+            if path.is_dir()
+        }
+        about = json.loads((folder / "tokens.json").read_text(encoding="utf-8"))
+        return cls(splits, about["labels"], about["max_tokens"])
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a folder, by transformers."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def encode(texts: Sequence[str], tokenizer: Any, max_tokens: int | None) -> list[list[int]]:
+    """Token ids of each text with special tokens; longer texts are cut to `max_tokens` (None: never)."""
+    if not texts:
+        return []
+    options = {"truncation": True, "max_length": max_tokens} if max_tokens else {"truncation": False}
+    encoded: list[list[int]] = tokenizer(
+        list(texts), return_attention_mask=False, return_token_type_ids=False, verbose=False, **options
+    )["input_ids"]
+    return encoded
+
+
+def tokenize(
+    tables: dict[str, pl.DataFrame], tokenizer_folder: Path, max_tokens: int | None, label_names: list[str]
+) -> TokenShards:
+    """Encode tables of records (columns text, label).
+
+    Args:
+        tables: split name to records.
+        tokenizer_folder: files that `AutoTokenizer` reads.
+        max_tokens: longest text, None for whole texts.
+        label_names: the class of label i is `label_names[i]`; empty for records without labels.
+    """
+    tokenizer = load_tokenizer(tokenizer_folder)
+    number = {label: i for i, label in enumerate(label_names)}
+    splits = {}
+    for name, table in tables.items():
+        encoded = encode(table["text"].to_list(), tokenizer, max_tokens)
+        lengths = np.fromiter((len(ids) for ids in encoded), np.int64, len(encoded))
+        flat = np.fromiter((token for ids in encoded for token in ids), np.int32, int(lengths.sum()))
+        labels = np.array([number.get(label, -1) for label in table["label"]], np.int64)
+        splits[name] = Tokens(flat, np.concatenate([[0], np.cumsum(lengths)]), labels)
+    return TokenShards(splits, label_names, max_tokens)
+
+
+def tokenize_product(
+    train: pl.DataFrame, validation: pl.DataFrame, backbone: Path, spec: TokenizationSpec
+) -> TokenShards:
+    """The splits that training reads, by the backbone's tokenizer."""
+    label_names = sorted(set(train["label"]))
+    return tokenize({"train": train, "validation": validation}, backbone, spec.max_tokens, label_names)
+
+
+def tokenize_corpus(clean: pl.DataFrame, tokenizer: Path) -> TokenShards:
+    """A corpus, whole texts."""
+    return tokenize({"train": clean}, tokenizer, None, [])

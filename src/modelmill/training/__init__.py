@@ -1,0 +1,1 @@
+"""Training with Lightning. Modules named *_module import torch; import them inside the function that trains."""

@@ -1,0 +1,106 @@
+"""Which texts make a batch, and how ragged ids become a rectangle."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelmill.tokenization.tokens import Tokens
+
+Rows = NDArray[np.int64]
+
+
+def length_buckets(lengths: NDArray[np.int64], budget: int, epoch_seed: tuple[int, int] | None) -> list[Rows]:
+    """Batches of texts of like length, each within a budget of tokens, padding included.
+
+    Args:
+        lengths: tokens of each text.
+        budget: largest rows x longest of a batch; a longer text is a batch of its own.
+        epoch_seed: (seed, epoch) for a random order; None keeps the order by length.
+    """
+    keys = lengths.astype(np.float64)
+    rng = np.random.default_rng(epoch_seed) if epoch_seed else None
+    if rng:
+        keys *= rng.uniform(0.9, 1.1, len(keys))  # neighbours change from epoch to epoch
+    batches: list[list[int]] = []
+    longest = 0
+    for row in np.argsort(keys, kind="stable"):
+        longest = max(longest, int(lengths[row]))
+        if not batches or longest * (len(batches[-1]) + 1) > budget:
+            batches.append([])
+            longest = int(lengths[row])
+        batches[-1].append(int(row))
+    if rng:
+        rng.shuffle(batches)
+    return [np.array(batch) for batch in batches]
+
+
+def padded(tokens: Tokens, rows: Rows, pad: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ids and attention mask, each (batch, longest)."""
+    texts = [tokens[int(row)] for row in rows]
+    ids = np.full((len(texts), max(map(len, texts))), pad, np.int64)
+    mask = np.zeros_like(ids)
+    for i, text in enumerate(texts):
+        ids[i, : len(text)] = text
+        mask[i, : len(text)] = 1
+    return ids, mask
+
+
+def packed_blocks(tokens: Tokens, block: int, epoch_seed: tuple[int, int]) -> NDArray[np.int32]:
+    """All texts in random order, end to end, cut into (blocks, block); the rest shorter than a block is left out."""
+    rng = np.random.default_rng(epoch_seed)
+    flat = np.concatenate([tokens[int(i)] for i in rng.permutation(len(tokens))])
+    count = len(flat) // block
+    blocks: NDArray[np.int32] = rng.permutation(flat[: count * block].reshape(count, block))
+    return blocks
+
+
+def mask_tokens(
+    ids: NDArray[np.int64],
+    share: float,
+    specials: NDArray[np.int64],
+    vocabulary: tuple[int, int],
+    seed: tuple[int, ...],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """BERT's corruption (Devlin et al. 2019, arXiv:1810.04805, 3.1): of the chosen 80% [MASK], 10% random, 10% kept.
+
+    Args:
+        ids: (batch, length).
+        share: part of the ordinary tokens that is chosen.
+        specials: ids that are never chosen.
+        vocabulary: (size, id of [MASK]).
+        seed: what the choice follows from.
+
+    Returns:
+        corrupted ids and labels (-100 where nothing is to be predicted), each (batch, length).
+    """
+    size, mask_id = vocabulary
+    rng = np.random.default_rng(seed)
+    chosen = (rng.random(ids.shape) < share) & ~np.isin(ids, specials)
+    way = rng.random(ids.shape)
+    corrupted = np.where(chosen & (way < 0.8), mask_id, ids)
+    random_ids = rng.integers(int(specials.max()) + 1, size, ids.shape)
+    corrupted = np.where(chosen & (way >= 0.9), random_ids, corrupted)
+    return corrupted, np.where(chosen, ids, -100)
+
+
+Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def masked_batches(
+    tokens: Tokens,
+    shape: tuple[int, int],
+    masking: tuple[float, NDArray[np.int64], tuple[int, int]],
+    seed: int,
+) -> Iterator[Batch]:
+    """Masked blocks (batch, block), epoch after epoch, without end; all of it follows from the seed."""
+    batch, block = shape
+    epoch = 0
+    while True:
+        blocks = packed_blocks(tokens, block, (seed, epoch))
+        assert len(blocks) >= batch, "the corpus is smaller than one batch"
+        for start in range(0, len(blocks) - batch + 1, batch):
+            share, specials, vocabulary = masking
+            ids = blocks[start : start + batch].astype(np.int64)
+            yield mask_tokens(ids, share, specials, vocabulary, (seed, epoch, start))
+        epoch += 1

@@ -1,0 +1,39 @@
+"""What products give to a backbone's corpus, and what they keep out of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from modelmill.cleaning.clean import clean_product
+from modelmill.cleaning.split import split_records
+from modelmill.sources.read import concat_records, read_sources
+from modelmill.specs.source import CleaningSpec, ContractSpec, Sources, SplitSpec
+
+PRODUCT_SECTIONS = ("source", "contract", "cleaning", "split")
+"""The sections of a product's declaration that decide which text lies in which of its splits."""
+
+
+def training_texts(root: str, *sections: Any) -> pl.DataFrame:
+    """Training records of products.
+
+    Args:
+        root: the project's folder.
+        sections: `PRODUCT_SECTIONS` of the first product, then of the next, and so on.
+    """
+    return concat_records(*(train for train, _, _ in _splits(root, sections)))
+
+
+def held_out_texts(root: str, *sections: Any) -> pl.DataFrame:
+    """Validation and test records of products; arguments as `training_texts`."""
+    return concat_records(*(part for _, *parts in _splits(root, sections) for part in parts))
+
+
+def _splits(root: str, sections: tuple[Any, ...]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
+    """The splits of each product, made anew: a backbone must not wait for its products' pipelines, they wait for it."""
+    step = len(PRODUCT_SECTIONS)
+    for i in range(0, len(sections), step):
+        source, contract, cleaning, split = sections[i : i + step]
+        raw, _ = read_sources(Sources.model_validate(source), root)
+        clean, _, _ = clean_product(raw, ContractSpec.model_validate(contract), CleaningSpec.model_validate(cleaning))
+        yield split_records(clean, SplitSpec.model_validate(split))
