@@ -48,6 +48,26 @@ def show_product(name: str) -> None:
     click.echo(yaml.safe_dump({name: parameters[name]}, allow_unicode=True, sort_keys=False), nl=False)
 
 
+@product.command("schema")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def write_schema(folder: Path) -> None:
+    """Write the JSON Schema of product and backbone files, for editors."""
+    from modelmill.specs.resolve import SPECS
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, spec in SPECS.items():
+        schema = spec.model_json_schema()
+        definitions = schema.pop("$defs", {}) | {kind: schema}
+        whole = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "type": "object",
+            "additionalProperties": {"$ref": f"#/$defs/{kind}"},
+            "$defs": definitions,
+        }
+        text = json.dumps(whole, indent=2, ensure_ascii=False)
+        (folder / f"{kind}.schema.json").write_text(text + "\n", encoding="utf-8")
+
+
 def _row(name: str, backbone: str, reports: Path) -> dict[str, Any]:
     metrics, version = _read(reports / "metrics.json"), _read(reports / "version.json")
     row: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """Kedro's configuration with products and backbones in it, resolved once for everybody who asks."""
 
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from modelmill.specs.files import Problem, dotted, locate
+from modelmill.sources.address import why_missing
+from modelmill.specs.files import Key, Problem, dotted, locate
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.resolve import SPECS, DeclarationFiles, Declarations, Kind, hint, resolve
 
@@ -72,7 +74,7 @@ class ProductConfigLoader(OmegaConfigLoader):
         run_env = self.env or self.default_run_env
         if run_env != self.base_env:
             folders.append(Path(self.conf_source) / run_env)
-        files = {kind: DeclarationFiles.find(kind, folders, self._root) for kind in SPECS}
+        files = self._files = {kind: DeclarationFiles.find(kind, folders, self._root) for kind in SPECS}
         problems: list[Problem] = []
         raw: dict[Kind, dict[str, Any]] = {}
         for kind, found in files.items():
@@ -84,6 +86,27 @@ class ProductConfigLoader(OmegaConfigLoader):
                 Problem("--params", name, f"no product, backbone or parameter of this name; {hint(name, known)}")
             )
         return resolve(raw, files, problems)
+
+    def missing_sources(self, names: set[str]) -> list[Problem]:
+        """Sources of these products and backbones that are not on this machine."""
+        problems = []
+        for kind, name, path, address in self._addresses():
+            if name in names and (message := why_missing(address, self._root)):
+                place = locate((name, *path), self._files[kind].holding(name))
+                problems.append(Problem(place, dotted((name, *path)), message))
+        return problems
+
+    def _addresses(self) -> Iterator[tuple[Kind, str, Key, str]]:
+        """(kind, name, path in the declaration, address) of everything that is read from outside."""
+        for name, product in self.declarations.products.items():
+            for i, source in enumerate(product.source.root):
+                yield "products", name, ("source", i, "files"), source.files
+        for name, backbone in self.declarations.backbones.items():
+            if backbone.model:
+                yield "backbones", name, ("model",), backbone.model
+            corpus = backbone.pretraining.corpus.sources.root if backbone.pretraining else []
+            for i, source in enumerate(corpus):
+                yield "backbones", name, ("pretraining", "corpus", "sources", i, "files"), source.files
 
     def _merge(self, found: DeclarationFiles) -> tuple[dict[str, Any], list[Problem]]:
         """Merge the files and `--params`; an interpolation that does not resolve is a problem of its declaration."""

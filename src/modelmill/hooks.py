@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 
 from modelmill.config import ProductConfigLoader
+from modelmill.errors import DeclarationError
 from modelmill.specs.mlflow import MlflowSpec
+from modelmill.specs.resolve import report
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 TRACKED = frozenset({"pretraining", "fine_tuning", "evaluation", "registration"})
 """Pipelines whose run is worth a run in MLflow; cleaning alone is not."""
+
+
+READING = frozenset({"ingest", "fetch"})
+"""Nodes that read what lies outside the project."""
 
 
 class ProjectHooks:
@@ -41,6 +47,9 @@ class ProjectHooks:
     @hook_impl
     def before_pipeline_run(self, pipeline: "Pipeline", catalog: "DataCatalog") -> None:
         """Open the runs, and leave each product's run where its registration reads it."""
+        reading = {root_of(node) for node in pipeline.nodes if node.short_name in READING}
+        if problems := self._loader.missing_sources(reading):
+            raise DeclarationError(report(problems))
         names = sorted({name for node in pipeline.nodes if (name := tracked_name(node))})
         self._runs.clear()
         self._logged.clear()
@@ -91,7 +100,12 @@ class ProjectHooks:
             finish_run(self._settings, run_id, failed=failed)
 
 
+def root_of(node: "Node") -> str:
+    """The product or backbone of a node."""
+    return (node.namespace or "").partition(".")[0]
+
+
 def tracked_name(node: "Node") -> str | None:
     """The product or backbone of a node, if its pipeline is one that MLflow sees."""
-    name, _, stage = (node.namespace or "").partition(".")
-    return name if stage in TRACKED else None
+    stage = (node.namespace or "").partition(".")[2]
+    return root_of(node) if stage in TRACKED else None

@@ -64,6 +64,18 @@ def locate_files(address: str, root: Path) -> list[LocatedFile]:
     return [LocatedFile(p, _shown(p, address, root), _label_in(p.relative_to(base).as_posix(), pattern)) for p in found]
 
 
+def why_missing(address: str, root: Path) -> str | None:
+    """What is missing at an address and what to do, or None; an address of the hub is not looked at."""
+    if address.startswith(HUB):
+        return None
+    try:
+        if not (local_path(address, root)).is_dir():
+            locate_files(address, root)
+    except SourceError as error:
+        return error.message
+    return None
+
+
 def verify_sha256(files: list[LocatedFile], expected: dict[str, str], address: str) -> dict[str, str]:
     """SHA-256 of every file by its shown name; declared ones must agree.
 

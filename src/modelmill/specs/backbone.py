@@ -13,7 +13,7 @@ class CorpusSpec(Spec):
     """The text to pretrain on. Validation and test records of products that use the backbone never get in."""
 
     sources: Sources = Sources([])
-    products: Annotated[list[str], OneOrMore] = Field(
+    products: Annotated[list[str], OneOrMore()] = Field(
         default_factory=list, description="products whose training records are read too"
     )
     cleaning: CleaningSpec = CleaningSpec(min_chars=4)

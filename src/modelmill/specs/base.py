@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 Share = Annotated[float, Field(ge=0, le=1)]
 """A part of one: 0.1 is 10%."""
@@ -19,4 +20,12 @@ def listed(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-OneOrMore = BeforeValidator(listed)
+class OneOrMore:
+    """Marks a list field that also takes a single item; the JSON Schema says so."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(listed, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core)
+        return {"anyOf": [schema["items"], schema]}

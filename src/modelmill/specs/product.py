@@ -57,7 +57,7 @@ class ProductSpec(Spec):
     tokenization: TokenizationSpec = TokenizationSpec()
     training: FineTuningSpec = FineTuningSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
-    gates: dict[Literal["staging", "production"], Annotated[list[GateSpec], OneOrMore]] = Field(default_factory=dict)
+    gates: dict[Literal["staging", "production"], Annotated[list[GateSpec], OneOrMore()]] = Field(default_factory=dict)
 
     @field_validator("source")
     @classmethod

@@ -115,9 +115,9 @@ class AugmentationSpec(Spec):
     seed: int = Field(0, ge=0)
 
 
-class Sources(RootModel[Annotated[list[SourceSpec], OneOrMore]]):
+class Sources(RootModel[Annotated[list[SourceSpec], OneOrMore()]]):
     """One source or a list of them."""
 
 
-class Augmentations(RootModel[Annotated[list[AugmentationSpec], OneOrMore]]):
+class Augmentations(RootModel[Annotated[list[AugmentationSpec], OneOrMore()]]):
     """One augmentation or a list of them."""

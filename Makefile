@@ -1,0 +1,42 @@
+# `make demo` and `make test` need Python 3.11 and make, nothing else.
+PYTHON ?= python3.11
+BIN := .venv/bin
+export DO_NOT_TRACK := 1
+
+.PHONY: demo long test test-slow lint schema lock mlflow-ui
+
+.venv/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	-$(BIN)/python -m compileall -q -j 0 $$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") src > .venv/compile.log 2>&1
+	touch $@
+
+demo: .venv/.installed  ## the main job on the embedded defaults, then a summary
+	$(BIN)/kedro run
+	$(BIN)/kedro product list
+
+long: .venv/.installed  ## the documented longer run of review_sentiment and its backbone
+	$(BIN)/kedro run --env long --pipelines review_sentiment
+	$(BIN)/kedro product list
+
+test: .venv/.installed lint  ## lint, types, layers, tests
+	$(BIN)/pytest
+
+test-slow: .venv/.installed  ## the proofs that take minutes or a browser
+	$(BIN)/pytest -m slow
+
+lint: .venv/.installed
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+schema: .venv/.installed  ## the JSON Schema of the declaration files, for editors
+	$(BIN)/kedro product schema docs/schema
+
+lock: .venv/.installed  ## pin what is installed now
+	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+
+mlflow-ui: .venv/.installed
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db

@@ -1,0 +1,128 @@
+"""Cleaning: every record is accounted for, whatever its text."""
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelmill.cleaning.clean import Books, apply_rules, clean_corpus, clean_product, reject_contradictions, reject_duplicates
+from modelmill.cleaning.split import split_records
+from modelmill.cleaning.text import duplicate_key, is_spam, normalise
+from modelmill.errors import DataError
+from modelmill.sources.read import RECORD
+from modelmill.specs.source import CleaningSpec, ContractSpec, SplitSpec
+
+
+def records(*rows: tuple[str | None, str | None]) -> pl.DataFrame:
+    """Records r0, r1, ... of (text, label)."""
+    table = [(f"r{i}", text, label, f"file:{i + 1}") for i, (text, label) in enumerate(rows)]
+    return pl.DataFrame(table, schema=RECORD, orient="row")
+
+
+LOOSE = ContractSpec(min_per_label=3, max_reject=1.0)
+nasty = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(["", " ", "\u200b", "Ａ", "a\u0301", "é", "ﬁ"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(nasty | st.none(), st.sampled_from(["x", "y", None])), min_size=1, max_size=40))
+def test_in_is_out_plus_rejected(rows: list[tuple[str | None, str | None]]) -> None:
+    """For every step and in all; ids stay unique, order stays, and no two kept texts are the same."""
+    raw = records(*rows)
+    books = Books(raw)
+    from modelmill.cleaning.contract import apply_contract
+
+    books.enter("contract", apply_contract(raw, LOOSE, labelled=True))
+    books.enter("rules", apply_rules(books.kept, CleaningSpec()))
+    books.enter("contradictions", reject_contradictions(books.kept))
+    books.enter("duplicates", reject_duplicates(books.kept))
+    kept, rejects, report = books.close()
+    for step in report["steps"]:
+        assert step["in"] == step["out"] + sum(step["rejected"].values())
+    assert sorted([*kept["id"], *rejects["id"]]) == sorted(raw["id"])
+    assert kept["id"].to_list() == [i for i in raw["id"] if i in set(kept["id"])]
+    assert len({duplicate_key(text) for text in kept["text"]}) == kept.height
+    originals = dict(raw.select("id", "text").iter_rows())
+    assert all(originals[i] == text for i, text in rejects.filter(step="contract").select("id", "text").iter_rows())
+
+
+@settings(max_examples=200, deadline=None)
+@given(nasty)
+def test_normalising_twice_is_normalising_once(text: str) -> None:
+    """So that the API, which normalises what it gets, sees what training saw."""
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        ("ＡＢＣ　１２３", "ABC 123"),
+        ("  很好\t看\n\n的书 ", "很好 看 的书"),
+        ("zero\u200bwidth\ufeff", "zerowidth"),
+        ("ﬁne", "fine"),
+    ],
+)
+def test_normalise_examples(given_text: str, expected: str) -> None:
+    """Full-width to half-width, white space to one blank, invisible characters out."""
+    assert normalise(given_text) == expected
+
+
+def test_duplicates_keep_the_first() -> None:
+    """Case, punctuation and spaces do not make another text."""
+    kept, rejects = reject_duplicates(records(("Good book!", "x"), ("good  BOOK", "x"), ("other", "x")))
+    assert kept["id"].to_list() == ["r0", "r2"]
+    assert rejects.select("id", "step", "reason").rows() == [("r1", "duplicates", "duplicate")]
+
+
+def test_contradictions_take_all_sides_out() -> None:
+    """Neither label of a text that has two can be trusted."""
+    kept, rejects = reject_contradictions(records(("same", "x"), ("Same.", "y"), ("other", "x")))
+    assert kept["id"].to_list() == ["r2"]
+    assert set(rejects["reason"]) == {"the same text has the labels x, y"}
+
+
+def test_a_text_of_punctuation_alone_is_its_own_key() -> None:
+    """'!!!' and '???' are different texts, although neither has a letter."""
+    assert duplicate_key("!!!") != duplicate_key("???")
+
+
+def test_spam_needs_more_than_a_telephone_number() -> None:
+    """A complaint with a number stays; an advertisement with sales words and contact goes."""
+    assert is_spam("厂家批发优惠,咨询微信:abc12345 电话13812345678")
+    assert not is_spam("我打了客服电话 13812345678 三次都没有人接")
+    assert not is_spam("The customer service was slow.")
+
+
+def test_held_out_texts_never_reach_the_corpus() -> None:
+    """A validation or test text of a product is rejected, also when it is written otherwise."""
+    raw = records(("the held out text", None), ("corpus text", None))
+    held_out = records(("The held-out TEXT.", "x"))
+    kept, rejects, _ = clean_corpus(raw, pl.DataFrame(schema=RECORD), held_out, CleaningSpec())
+    assert kept["text"].to_list() == ["corpus text"]
+    assert rejects["reason"].to_list() == ["held out by a product"]
+
+
+def test_a_broken_contract_stops_with_examples() -> None:
+    """More rejects than declared: the message gives the share and one example of each kind."""
+    raw = records(*[(f"text {i}", "x") for i in range(8)], (None, "x"), ("a", None))
+    with pytest.raises(DataError, match=r"2 of 10 records \(20.0%\)") as caught:
+        clean_product(raw, ContractSpec(max_reject=0.1), CleaningSpec())
+    assert "file:9: text is missing" in caught.value.message
+    assert "file:10: label is missing" in caught.value.message
+
+
+def test_a_new_record_moves_no_other_record() -> None:
+    """The split of a record follows from its id alone."""
+    many = records(*[(f"text {i}", "xy"[i % 2]) for i in range(300)])
+    before = split_records(many.head(200), SplitSpec())
+    after = split_records(many, SplitSpec())
+    for small, large in zip(before, after, strict=True):
+        assert set(small["id"]) <= set(large["id"])
+    assert sum(part.height for part in after) == 300
+    assert 200 < after[0].height < 270
+
+
+def test_another_seed_draws_another_split() -> None:
+    """And the same seed the same one."""
+    many = records(*[(f"text {i}", "xy"[i % 2]) for i in range(300)])
+    first, again, other = (split_records(many, SplitSpec(seed=seed))[2]["id"].to_list() for seed in (1, 1, 2))
+    assert first == again != other

@@ -1,0 +1,80 @@
+"""Metrics against scikit-learn and against figures made by hand; intervals."""
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import f1_score, precision_recall_fscore_support
+
+from modelmill.evaluation.metrics import METRICS, Outcome, Resampling, difference, label_table, metric_table
+from modelmill.evaluation.report import better, gate_passes, leak_report
+from modelmill.specs.product import TASK_METRICS, GateSpec
+
+RNG = np.random.default_rng(0)
+TRUE = RNG.integers(0, 3, 500)
+PREDICTED = np.where(RNG.random(500) < 0.7, TRUE, RNG.integers(0, 3, 500))
+OUTCOME = Outcome(TRUE, PREDICTED, RNG.uniform(0.4, 1, 500), ["a", "b", "c"])
+RESAMPLING = Resampling(500, 0.95, 0)
+
+
+def test_figures_agree_with_scikit_learn() -> None:
+    """Accuracy, macro-F1, weighted F1, and per-label precision and recall."""
+    table = metric_table(OUTCOME, RESAMPLING)
+    assert table["accuracy"]["value"] == pytest.approx((TRUE == PREDICTED).mean())
+    assert table["macro_f1"]["value"] == pytest.approx(f1_score(TRUE, PREDICTED, average="macro"))
+    assert table["weighted_f1"]["value"] == pytest.approx(f1_score(TRUE, PREDICTED, average="weighted"))
+    precisions, recalls, _, support = precision_recall_fscore_support(TRUE, PREDICTED)
+    labels = label_table(OUTCOME, RESAMPLING)
+    assert [labels[name]["precision"]["value"] for name in "abc"] == pytest.approx(precisions)
+    assert [labels[name]["recall"]["value"] for name in "abc"] == pytest.approx(recalls)
+    assert [labels[name]["support"] for name in "abc"] == support.tolist()
+
+
+def test_calibration_by_hand() -> None:
+    """Four answers at 0.75, three right: perfectly calibrated. At 0.95 with half right the gap is 0.45."""
+    true = np.zeros(4, int)
+    good = Outcome(true, np.array([0, 0, 0, 1]), np.full(4, 0.75), ["a", "b"])
+    bad = Outcome(true, np.array([0, 0, 1, 1]), np.full(4, 0.95), ["a", "b"])
+    assert metric_table(good, RESAMPLING)["calibration_error"]["value"] == pytest.approx(0)
+    assert metric_table(bad, RESAMPLING)["calibration_error"]["value"] == pytest.approx(0.45)
+
+
+def test_the_interval_of_an_accuracy_is_the_binomial_one() -> None:
+    """Percentile bootstrap of a mean: close to +-1.96 standard errors."""
+    figure = metric_table(OUTCOME, Resampling(4000, 0.95, 1))["accuracy"]
+    error = 1.96 * np.sqrt(figure["value"] * (1 - figure["value"]) / 500)
+    assert figure["low"] == pytest.approx(figure["value"] - error, abs=0.006)
+    assert figure["high"] == pytest.approx(figure["value"] + error, abs=0.006)
+
+
+def test_a_difference_is_paired() -> None:
+    """A model against itself differs by exactly nothing; against a worse one it is better."""
+    worse = Outcome(TRUE, RNG.integers(0, 3, 500), OUTCOME.confidence, OUTCOME.labels)
+    assert difference(OUTCOME, OUTCOME, "macro_f1", RESAMPLING) == {"value": 0, "low": 0, "high": 0}
+    assert better("macro_f1", difference(OUTCOME, worse, "macro_f1", RESAMPLING)) == "better"
+
+
+def test_smaller_calibration_error_is_better() -> None:
+    """The direction of a metric is known."""
+    assert better("calibration_error", {"value": -0.1, "low": -0.2, "high": -0.05}) == "better"
+    assert better("macro_f1", {"value": 0.0, "low": -0.1, "high": 0.1}) == "cannot tell"
+
+
+def test_declared_metrics_are_computed_metrics() -> None:
+    """What a product file may name is what the evaluation gives."""
+    assert set(TASK_METRICS["text_classification"]) == set(METRICS)
+
+
+def test_gates_look_at_the_value() -> None:
+    """At the bound passes."""
+    figure = {"value": 0.85, "low": 0.8, "high": 0.9}
+    assert gate_passes(GateSpec(metric="macro_f1", at_least=0.85), figure)
+    assert not gate_passes(GateSpec(metric="macro_f1", at_least=0.851), figure)
+    assert gate_passes(GateSpec(metric="calibration_error", at_most=0.9), figure)
+
+
+def test_leaks_are_counted() -> None:
+    """A test text in training (other case) and one in the corpus are found; an unknown corpus is not called clean."""
+    test = pl.DataFrame({"text": ["Good book", "bad book", "other"]})
+    train = pl.DataFrame({"text": ["good BOOK!", "more"]})
+    assert leak_report(train, test, train) == {"in_training": 1, "in_backbone_corpus": 1}
+    assert leak_report(train, test)["in_backbone_corpus"] is None

@@ -1,0 +1,110 @@
+"""Reading sources: formats, labels from paths, ids."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from modelmill.errors import SourceError
+from modelmill.sources import read_sources
+from modelmill.specs.source import Sources
+
+
+def read(root: Path, **source: Any) -> pl.DataFrame:
+    """The records of one declared source."""
+    return read_sources(Sources.model_validate(source), str(root))[0]
+
+
+def test_label_in_the_path_gives_the_label(tmp_path: Path) -> None:
+    """`{label}` stands for a folder or a file name."""
+    for label in ("sport", "tech"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "1.txt").write_text(f"a document\nabout {label}")
+    table = read(tmp_path, files="{label}/*.txt", format="documents")
+    assert table["label"].to_list() == ["sport", "tech"]
+    assert table["text"][0] == "a document\nabout sport"
+    assert table["origin"].to_list() == ["sport/1.txt:1", "tech/1.txt:1"]
+
+
+def test_lines_keep_their_numbers(tmp_path: Path) -> None:
+    """Empty lines carry no record; a U+2028 or form feed inside a line does not cut it."""
+    (tmp_path / "a.txt").write_text("one\n\ntwo\u2028still two\x0cstill\r\n", encoding="utf-8", newline="")
+    table = read(tmp_path, files="a.txt")
+    assert table["text"].to_list() == ["one", "two\u2028still two\x0cstill"]
+    assert table["origin"].to_list() == ["a.txt:1", "a.txt:3"]
+
+
+def test_part_of_speech_tags_come_off(tmp_path: Path) -> None:
+    """The People's Daily format: word/tag, two blanks."""
+    (tmp_path / "a.txt").write_text("迈向/v  充满/v  希望/n  的/u  新/a  世纪/n\n", encoding="utf-8")
+    assert read(tmp_path, files="a.txt", format="pos_tagged")["text"].to_list() == ["迈向充满希望的新世纪"]
+
+
+def test_columns_are_renamed(tmp_path: Path) -> None:
+    """`columns` names the file's column for each of ours; commas inside quotes are text."""
+    (tmp_path / "a.csv").write_text('key,review,stars\n7,"good, really",5\n')
+    table = read(tmp_path, files="a.csv", columns={"id": "key", "text": "review", "label": "stars"})
+    assert table.row(0) == ("7", "good, really", "5", "a.csv:2")
+
+
+def test_a_quoted_line_break_is_one_record(tmp_path: Path) -> None:
+    """CSV fields may hold line breaks."""
+    (tmp_path / "a.csv").write_text('text,label\n"two\nlines",x\n')
+    assert read(tmp_path, files="a.csv")["text"].to_list() == ["two\nlines"]
+
+
+def test_pickled_columns_are_named_by_place(tmp_path: Path) -> None:
+    """A tuple of lists, as some packages ship their data."""
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps((["title"], ["content"], [1])))
+    table = read(tmp_path, files="a.pkl", columns={"text": 1, "label": 2})
+    assert table.select("text", "label").row(0) == ("content", "1")
+
+
+def test_jsonl_and_parquet_agree(tmp_path: Path) -> None:
+    """The same records in both formats read the same, but for the origin's file name."""
+    rows = [{"text": "a", "label": "1"}, {"text": None, "label": "2"}]
+    pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
+    pl.DataFrame(rows).write_ndjson(tmp_path / "a.jsonl")
+    columns = ["id", "text", "label"]
+    assert read(tmp_path, files="a.parquet").select(columns).equals(read(tmp_path, files="a.jsonl").select(columns))
+
+
+def test_ids_follow_from_content(tmp_path: Path) -> None:
+    """A record keeps its id when others come before it; equal records are told apart."""
+    (tmp_path / "a.txt").write_text("one\ntwo\ntwo\n")
+    before = read(tmp_path, files="a.txt")["id"].to_list()
+    (tmp_path / "a.txt").write_text("zero\none\ntwo\ntwo\n")
+    after = read(tmp_path, files="a.txt")["id"].to_list()
+    assert after[1:] == before
+    assert len(set(after)) == 4
+
+
+def test_encodings_are_honoured(tmp_path: Path) -> None:
+    """GB18030 when declared, UTF-8 with or without a byte-order mark by default."""
+    (tmp_path / "gb.txt").write_bytes("好书\n".encode("gb18030"))
+    (tmp_path / "bom.txt").write_bytes("\ufeff好书\n".encode())
+    assert read(tmp_path, files="gb.txt", encoding="gb18030")["text"].to_list() == ["好书"]
+    assert read(tmp_path, files="bom.txt")["text"].to_list() == ["好书"]
+
+
+def test_digests_are_returned_and_checked(tmp_path: Path) -> None:
+    """SHA-256 of each file by name; a declared one that agrees passes."""
+    (tmp_path / "a.txt").write_text("one\n")
+    expected = "2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806"  # printf 'one\n' | sha256sum
+    source = {"files": "a.txt", "sha256": {"a.txt": expected}}
+    assert read_sources(Sources.model_validate(source), str(tmp_path))[1] == {"a.txt": expected}
+
+
+def test_package_addresses_read_without_importing(tmp_path: Path) -> None:
+    """`package://` finds files beside installed code; their names say the package, not the machine."""
+    table = read(tmp_path, files="package://modelmill/errors.py", format="lines")
+    assert table["origin"][0] == "modelmill/errors.py:1"
+
+
+def test_the_hub_needs_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the `datasets` library the message names the extra to install."""
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    with pytest.raises(SourceError, match=r"pip install 'modelmill\[hub\]'"):
+        read(tmp_path, files="hf://datasets/owner/name")

@@ -1,0 +1,132 @@
+"""The product language: defaults, overrides, and the report of all mistakes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.config import OmegaConfigLoader
+
+from modelmill.config import ProductConfigLoader
+from modelmill.errors import DeclarationError
+from modelmill.specs import ProductSpec
+from modelmill.specs.resolve import hint
+from modelmill.specs.source import SourceSpec
+from tests.conftest import Project
+
+SETTINGS: dict[str, Any] = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft"},
+    "config_patterns": {"mlflow": ["mlflow*"]},
+}
+
+
+def loader(project: Project, **options: Any) -> ProductConfigLoader:
+    """A loader as Kedro makes it."""
+    return ProductConfigLoader(str(project.root / "conf"), **SETTINGS, **options)
+
+
+def test_the_least_declaration_gets_every_default() -> None:
+    """Task, source and backbone are enough; all else has a default."""
+    spec = ProductSpec.model_validate({"task": "text_classification", "source": {"files": "a.csv"}, "backbone": "b"})
+    assert spec.split.train == 0.8
+    assert spec.source.root[0].resolved_format == "csv"
+    assert ProductSpec.model_validate(spec.model_dump(mode="json")) == spec
+
+
+def test_parameters_hold_the_resolved_values(project: Project) -> None:
+    """Kedro's parameters are the declarations with all defaults, by name."""
+    parameters = loader(project)["parameters"]
+    assert parameters["mood"]["training"]["max_epochs"] == 4
+    assert parameters["mood"]["split"] == {"train": 0.8, "validation": 0.1, "test": 0.1, "seed": 0}
+    assert parameters["tiny"]["pretraining"]["training"]["max_steps"] == 10
+
+
+def test_an_environment_overrides_single_keys(project: Project) -> None:
+    """`conf/<env>/products` changes the keys it names and no other."""
+    project.declare("products", {"mood": {"training": {"max_epochs": 9}}}, env="long")
+    product = loader(project, env="long").declarations.products["mood"]
+    assert product.training.max_epochs == 9
+    assert product.training.batch_tokens == 512
+
+
+def test_the_command_line_overrides_both(project: Project) -> None:
+    """`--params=mood.training.max_epochs=1` wins over base and environment."""
+    project.declare("products", {"mood": {"training": {"max_epochs": 9}}}, env="local")
+    given = {"mood": {"training": {"max_epochs": 1}}}
+    assert loader(project, runtime_params=given).declarations.products["mood"].training.max_epochs == 1
+
+
+def test_interpolation_works_as_in_other_kedro_files(project: Project) -> None:
+    """`${globals:...}` resolves in a product file."""
+    (project.root / "conf/base/globals.yml").write_text("epochs: 7\n")
+    project.declare("products", {"mood": {"training": {"max_epochs": "${globals:epochs}"}}}, env="local")
+    assert loader(project).declarations.products["mood"].training.max_epochs == 7
+
+
+def test_scientific_notation_is_a_number(project: Project) -> None:
+    """`1e-3` is a float, although PyYAML alone would read text."""
+    path = project.root / "conf/local/products/mood.yml"
+    path.parent.mkdir()
+    path.write_text("mood:\n  training: {learning_rate: 1e-3}\n")
+    assert loader(project).declarations.products["mood"].training.learning_rate == 0.001
+
+
+def test_all_mistakes_of_all_files_stand_in_one_report(project: Project) -> None:
+    """Three files, four mistakes, one error; each with its own file and line."""
+    products = project.root / "conf/base/products"
+    (products / "one.yml").write_text("one:\n  task: text_clasification\n  source: {files: a.csv}\n  backbone: tinny\n")
+    (products / "two.yml").write_text("two: [unclosed\n")
+    (project.root / "conf/base/backbones/three.yml").write_text("three:\n  model: x\n  licens: MIT\n")
+    with pytest.raises(DeclarationError) as caught:
+        _ = loader(project).declarations
+    text = caught.value.message
+    assert text.startswith("3 mistakes in the declarations; nothing was run.")
+    assert "conf/base/products/one.yml:2: one.task: 'text_clasification' is not known" in text
+    assert "conf/base/products/two.yml:" in text
+    assert "conf/base/backbones/three.yml:3: three.licens: unknown key" in text
+    assert "did you mean 'licence'?" in text
+
+
+def test_a_mistake_on_the_command_line_is_said_to_be_there(project: Project) -> None:
+    """A name that nothing has is an error, not a parameter that nobody reads."""
+    with pytest.raises(DeclarationError, match=r"--params: moood: no product.*did you mean 'mood'"):
+        _ = loader(project, runtime_params={"moood": {"training": {"max_epochs": 1}}}).declarations
+
+
+def test_a_hub_address_needs_no_format() -> None:
+    """`hf://` sources are read by the datasets library."""
+    assert SourceSpec(files="hf://datasets/owner/name").resolved_format == "hub"
+
+
+def test_a_far_word_gets_no_suggestion() -> None:
+    """'did you mean' is for typing errors only."""
+    assert "did you mean" not in hint("zzz", ["accuracy", "macro_f1"])
+
+
+def test_the_loader_is_kedros_own_otherwise(project: Project) -> None:
+    """Catalog and other files are read as by OmegaConfigLoader."""
+    plain = OmegaConfigLoader(str(project.root / "conf"), base_env="base", default_run_env="local")
+    assert loader(project)["catalog"] == plain["catalog"]
+
+
+def test_relative_addresses_of_mlflow_start_at_the_project(project: Project) -> None:
+    """`sqlite:///mlflow.db` lies in the project, wherever the command is started."""
+    assert loader(project)["parameters"]["mlflow"]["tracking_uri"] == f"sqlite:///{project.root}/mlflow.db"
+
+
+def test_a_product_in_two_files_is_reported(project: Project) -> None:
+    """Two files of one folder that declare the same name do not silently merge."""
+    source = (project.root / "conf/base/products/mood.yml").read_text()
+    (project.root / "conf/base/products/mood2.yml").write_text(source)
+    with pytest.raises(DeclarationError, match=r"mood2.yml:1: mood: 'mood' is declared in .*mood.yml too"):
+        _ = loader(project).declarations
+
+
+@pytest.mark.parametrize("name", ["Mood", "my-mood", "1mood"])
+def test_a_name_is_a_lower_case_identifier(project: Project, name: str) -> None:
+    """Names become files, models and namespaces."""
+    path: Path = project.root / f"conf/base/products/{name}.yml"
+    path.write_text((project.root / "conf/base/products/mood.yml").read_text().replace("mood:", f"{name}:", 1))
+    with pytest.raises(DeclarationError, match="a name is lower-case letters"):
+        _ = loader(project).declarations

@@ -1,0 +1,77 @@
+"""Batches, blocks and masks."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelmill.tokenization.tokens import Tokens
+from modelmill.training.batches import length_buckets, mask_tokens, masked_batches, packed_blocks, padded
+from modelmill.training.fit import rate_at
+
+
+def ragged(*texts: list[int]) -> Tokens:
+    """Tokens of texts."""
+    offsets = np.cumsum([0, *map(len, texts)])
+    return Tokens(np.array(sum(texts, []), np.int32), offsets, np.full(len(texts), -1))
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(1, 200), st.none() | st.tuples(st.integers(0, 9), st.integers(0, 9)))
+def test_every_text_is_in_one_batch_within_budget(lengths: list[int], budget: int, seed: tuple[int, int] | None) -> None:
+    """No text is lost or doubled; only a text longer than the budget exceeds it, alone."""
+    batches = length_buckets(np.array(lengths), budget, seed)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    for batch in batches:
+        assert max(lengths[i] for i in batch) * len(batch) <= budget or len(batch) == 1
+
+
+def test_order_follows_from_seed_and_epoch() -> None:
+    """Same pair, same batches; another epoch, another order."""
+    lengths = np.arange(1, 100) % 17 + 1
+    first, again, other = ([b.tolist() for b in length_buckets(lengths, 64, seed)] for seed in ((0, 0), (0, 0), (0, 1)))
+    assert first == again != other
+
+
+def test_padding_is_masked() -> None:
+    """Two texts of 1 and 3 tokens, pad 9."""
+    ids, mask = padded(ragged([5], [6, 7, 8]), np.array([0, 1]), 9)
+    assert ids.tolist() == [[5, 9, 9], [6, 7, 8]]
+    assert mask.tolist() == [[1, 0, 0], [1, 1, 1]]
+
+
+def test_blocks_hold_the_texts_end_to_end() -> None:
+    """Every token but the short rest is in exactly one block."""
+    tokens = ragged([1, 2, 3], [4, 5], [6, 7, 8, 9])
+    blocks = packed_blocks(tokens, 4, (0, 0))
+    assert blocks.shape == (2, 4)
+    assert len(set(blocks.ravel())) == 8
+
+
+def test_masking_follows_bert() -> None:
+    """About 80% of the chosen are [MASK], 10% random, 10% kept; specials are never chosen; labels name the originals."""
+    ids = np.tile(np.arange(1000), (100, 1))
+    specials = np.arange(5)
+    corrupted, labels = mask_tokens(ids, 0.2, specials, (1000, 4), (0,))
+    chosen = labels != -100
+    assert np.array_equal(labels[chosen], ids[chosen])
+    assert np.array_equal(corrupted[~chosen], ids[~chosen])
+    assert not chosen[:, :5].any()
+    assert abs(chosen[:, 5:].mean() - 0.2) < 0.01
+    assert abs((corrupted[chosen] == 4).mean() - 0.8) < 0.02
+    assert abs((corrupted[chosen] == ids[chosen]).mean() - 0.1) < 0.02
+
+
+def test_the_stream_goes_on_into_the_next_epoch() -> None:
+    """It has no end, and repeats exactly from its seed."""
+    tokens = ragged(*[[i, i + 1, i + 2, i + 3] for i in range(5, 45, 4)])
+    masking = (0.5, np.arange(5), (50, 4))
+    streams = [masked_batches(tokens, (2, 4), masking, 7) for _ in range(2)]
+    for _ in range(20):
+        (a, b), (c, d) = (next(stream) for stream in streams)
+        assert np.array_equal(a, c)
+        assert np.array_equal(b, d)
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    """Ten steps, two of warm-up, four of decay."""
+    rates = [rate_at(step, 10, 0.2, 0.4) for step in range(11)]
+    assert rates == [0.5, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0]
