@@ -27,8 +27,8 @@ test-slow: .venv/.installed  ## the proofs that take minutes or a browser
 	$(BIN)/pytest -m slow
 
 lint: .venv/.installed
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 

@@ -62,7 +62,7 @@ TINY_BACKBONE: dict[str, Any] = {
             "corpus": {"products": "mood"},
             "tokenizer": {"vocabulary": 200},
             "architecture": {"layers": 1, "hidden": 32, "heads": 2, "intermediate": 32, "max_tokens": 64},
-            "training": {"max_steps": 10, "block_tokens": 32, "batch_blocks": 4, "precision": "32-true"},
+            "training": {"max_steps": 10, "block_tokens": 32, "batch_blocks": 4, "precision": "bf16-mixed"},
         }
     }
 }
@@ -73,7 +73,7 @@ TINY_PRODUCT: dict[str, Any] = {
         "source": {"files": "data/01_raw/reviews/{label}.txt"},
         "backbone": "tiny",
         "tokenization": {"max_tokens": 48},
-        "training": {"max_epochs": 4, "learning_rate": 0.003, "batch_tokens": 512, "precision": "32-true"},
+        "training": {"max_epochs": 4, "learning_rate": 0.003, "batch_tokens": 512, "precision": "bf16-mixed"},
         "evaluation": {"bootstrap": 100, "random_start": True},
         "gates": {"staging": {"metric": "macro_f1", "at_least": 0.6}},
     }

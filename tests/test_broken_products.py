@@ -38,7 +38,9 @@ def table(header: str, rows: list[str], declared: str = "data/01_raw/mood.csv") 
 
 def lines(count: int, start: int = 0) -> list[str]:
     """Rows of a good CSV file."""
-    return [f"{i},text number {i} {'good' if i % 2 else 'bad'},{'pos' if i % 2 else 'neg'}" for i in range(start, count)]
+    return [
+        f"{i},text number {i} {'good' if i % 2 else 'bad'},{'pos' if i % 2 else 'neg'}" for i in range(start, count)
+    ]
 
 
 def append(name: str, data: bytes) -> Break:
@@ -134,7 +136,7 @@ ERRORS: dict[str, tuple[Break, list[str]]] = {
         lambda project: (project.root / MOOD).write_bytes("mood:\n  description: 情感\n".encode("gb18030")),
         [f"{MOOD}:2: this is not UTF-8; save the file as UTF-8"],
     ),
-    "missing file": (remove_sources, [f"{MOOD}:5: mood.source[0].files", "there is no such file", "Put the file there"]),
+    "missing file": (remove_sources, [f"{MOOD}:5: mood.source[0].files", "there is no such file", "Put the file"]),
     "missing package": (
         edit(f"files: {DATA}", "files: package://no_such_package"),
         [f"{MOOD}:5: mood.source[0].files", "no Python package 'no_such_package' is installed"],
@@ -200,7 +202,12 @@ REJECTS: dict[str, tuple[Break, str, int]] = {
     "duplicate ids": (table("id,text,label", [*lines(60), "7,another text with the id 7,pos"]), "id occurs before", 1),
     "missing text": (table("id,text,label", [*lines(60), "60,,pos"]), "text is missing", 1),
     "NaN text": (
-        jsonl([*(json.dumps({"text": f"text {i}", "label": "ab"[i % 2]}) for i in range(60)), '{"text": NaN, "label": "a"}']),
+        jsonl(
+            [
+                *(json.dumps({"text": f"text {i}", "label": "ab"[i % 2]}) for i in range(60)),
+                '{"text": NaN, "label": "a"}',
+            ]
+        ),
         "text is missing",
         1,
     ),

@@ -10,12 +10,16 @@ from modelmill.augmentation.text import alter, has_no_spaces
 from modelmill.sources.read import RECORD
 from modelmill.specs.source import Augmentations, AugmentationSpec
 
-TRAIN = pl.DataFrame([("a", "one two three", "x", "f:1"), ("b", "这本书很好看", "y", "f:2")], schema=RECORD, orient="row")
+TRAIN = pl.DataFrame(
+    [("a", "one two three", "x", "f:1"), ("b", "这本书很好看", "y", "f:2")], schema=RECORD, orient="row"
+)
 
 
 def test_originals_come_first_and_copies_are_named() -> None:
     """Ids say which record and which step a copy comes from; labels stay."""
-    table = augment(TRAIN, Augmentations.model_validate([{"kind": "swap", "rate": 1.0}, {"kind": "delete", "copies": 2}]))
+    table = augment(
+        TRAIN, Augmentations.model_validate([{"kind": "swap", "rate": 1.0}, {"kind": "delete", "copies": 2}])
+    )
     assert table.head(2).equals(TRAIN)
     assert table["id"].to_list()[2:] == ["a+swap1", "b+swap1", "a+delete1", "b+delete1", "a+delete2", "b+delete2"]
     assert table["label"].to_list() == ["x", "y"] * 4
@@ -37,7 +41,10 @@ def test_the_same_seed_gives_the_same_copies() -> None:
 @pytest.mark.parametrize("text", ["a", "这", "one two", "  ", "", "很 好!"])
 def test_a_text_is_never_emptied(kind: str, text: str) -> None:
     """Not even at rate 1."""
-    assert alter(text, AugmentationSpec.model_validate({"kind": kind, "rate": 1.0}), random.Random(0)).strip() or not text.strip()
+    assert (
+        alter(text, AugmentationSpec.model_validate({"kind": kind, "rate": 1.0}), random.Random(0)).strip()
+        or not text.strip()
+    )
 
 
 def test_units_are_words_or_characters() -> None:

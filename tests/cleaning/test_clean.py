@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelmill.cleaning.clean import Books, apply_rules, clean_corpus, clean_product, reject_contradictions, reject_duplicates
+from modelmill.cleaning.clean import (
+    Books,
+    apply_rules,
+    clean_corpus,
+    clean_product,
+    reject_contradictions,
+    reject_duplicates,
+)
 from modelmill.cleaning.split import split_records
 from modelmill.cleaning.text import duplicate_key, is_spam, normalise
 from modelmill.errors import DataError
@@ -20,7 +27,9 @@ def records(*rows: tuple[str | None, str | None]) -> pl.DataFrame:
 
 
 LOOSE = ContractSpec(min_per_label=3, max_reject=1.0)
-nasty = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(["", " ", "\u200b", "Ａ", "a\u0301", "é", "ﬁ"])
+nasty = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
+    ["", " ", "\u200b", "Ａ", "a\u0301", "é", "ﬁ"]
+)
 
 
 @settings(max_examples=150, deadline=None)

@@ -6,17 +6,23 @@ from hypothesis import strategies as st
 
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.batches import length_buckets, mask_tokens, masked_batches, packed_blocks, padded
-from modelmill.training.fit import rate_at
+from modelmill.training.module import rate_at
 
 
 def ragged(*texts: list[int]) -> Tokens:
     """Tokens of texts."""
     offsets = np.cumsum([0, *map(len, texts)])
-    return Tokens(np.array(sum(texts, []), np.int32), offsets, np.full(len(texts), -1))
+    return Tokens(np.array([token for text in texts for token in text], np.int32), offsets, np.full(len(texts), -1))
 
 
-@given(st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(1, 200), st.none() | st.tuples(st.integers(0, 9), st.integers(0, 9)))
-def test_every_text_is_in_one_batch_within_budget(lengths: list[int], budget: int, seed: tuple[int, int] | None) -> None:
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=60),
+    st.integers(1, 200),
+    st.none() | st.tuples(st.integers(0, 9), st.integers(0, 9)),
+)
+def test_every_text_is_in_one_batch_within_budget(
+    lengths: list[int], budget: int, seed: tuple[int, int] | None
+) -> None:
     """No text is lost or doubled; only a text longer than the budget exceeds it, alone."""
     batches = length_buckets(np.array(lengths), budget, seed)
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
@@ -47,7 +53,7 @@ def test_blocks_hold_the_texts_end_to_end() -> None:
 
 
 def test_masking_follows_bert() -> None:
-    """About 80% of the chosen are [MASK], 10% random, 10% kept; specials are never chosen; labels name the originals."""
+    """Of the chosen 80% are [MASK], 10% random, 10% kept; specials are never chosen; labels name the originals."""
     ids = np.tile(np.arange(1000), (100, 1))
     specials = np.arange(5)
     corrupted, labels = mask_tokens(ids, 0.2, specials, (1000, 4), (0,))

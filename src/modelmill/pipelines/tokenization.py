@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from modelmill.tokenization.tokens import tokenize_corpus, tokenize_product
-from modelmill.tokenization.train import train_character_tokenizer
+from modelmill.tokenization.train import train_tokenizer
 
 
 def for_product() -> Pipeline:
@@ -17,7 +17,7 @@ def for_backbone() -> Pipeline:
     return Pipeline(
         [
             Node(
-                train_character_tokenizer,
+                train_tokenizer,
                 ["clean", "params:pretraining.tokenizer"],
                 "tokenizer",
                 name="train_tokenizer",

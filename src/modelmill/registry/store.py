@@ -1,6 +1,7 @@
 """The one door to MLflow: runs, what is logged to them, and model versions."""
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ def connected(settings: MlflowSpec) -> "Iterator[MlflowClient]":
     Raises:
         RegistryError: when it cannot be reached or refuses.
     """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default goes on for four minutes
     import mlflow
     from mlflow.exceptions import MlflowException
 

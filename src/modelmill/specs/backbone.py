@@ -26,10 +26,13 @@ class CorpusSpec(Spec):
 
 
 class TokenizerSpec(Spec):
-    """The tokenizer to train: each character is a token."""
+    """The tokenizer to train: byte-pair merges of characters up to words, or each character a token."""
 
-    kind: Literal["character"] = "character"
-    vocabulary: int = Field(6000, ge=100, description="most frequent tokens kept, special ones included")
+    kind: Literal["bpe", "character"] = "bpe"
+    vocabulary: int = Field(12_000, ge=100, description="tokens kept, special ones included")
+    alphabet: int = Field(4500, ge=50, description="most frequent characters kept; others are unknown (bpe)")
+    longest: int = Field(4, ge=1, description="characters of the longest token (bpe)")
+    sample: int = Field(3_000_000, ge=10_000, description="characters of the corpus that merges are learned from (bpe)")
     lowercase: bool = True
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytorch_lightning as lightning
 import torch
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassF1Score
@@ -10,20 +9,19 @@ from torchmetrics.classification import MulticlassF1Score
 from modelmill.specs.training import FineTuningSpec
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.batches import Rows, length_buckets, padded
-from modelmill.training.fit import optimizer, rate_at
+from modelmill.training.module import TrainedModule
 
 
-class Classifier(lightning.LightningModule):
+class Classifier(TrainedModule):
     """A transformers sequence classifier, trained on batches of a token budget."""
 
     def __init__(self, model: Any, train: Tokens, spec: FineTuningSpec, seed: int) -> None:
-        super().__init__()
-        self.model = model
+        steps = len(length_buckets(train.lengths, spec.batch_tokens, (seed, 0)))  # an epoch has about as many
+        super().__init__(model, spec, spec.max_epochs * steps, decay=1 - spec.warmup)
         self.train_tokens = train
         self.spec = spec
         self.seed = seed
         self.pad = model.config.pad_token_id or 0
-        self.total_steps = spec.max_epochs * len(self._buckets(0))
         self.f1 = MulticlassF1Score(model.config.num_labels, average="macro")
 
     def _buckets(self, epoch: int) -> list[Rows]:
@@ -49,15 +47,6 @@ class Classifier(lightning.LightningModule):
         self.f1.update(logits, labels)
         self.log("validation_loss", loss, batch_size=len(ids))
         self.log("validation_macro_f1", self.f1, prog_bar=True, batch_size=len(ids))
-
-    def configure_optimizers(self) -> Any:
-        """AdamW; warm-up and linear decay."""
-        spec = self.spec
-        chosen = optimizer(self, spec)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            chosen, lambda step: rate_at(step, self.total_steps, spec.warmup, 1 - spec.warmup)
-        )
-        return {"optimizer": chosen, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def loader(tokens: Tokens, buckets: list[Rows], pad: int) -> DataLoader[Any]:

@@ -77,7 +77,6 @@ def _train(
         FitPlan(
             seed=spec.seed,
             precision=spec.precision,
-            gradient_clip=spec.gradient_clip,
             max_epochs=spec.max_epochs,
             monitor="validation_macro_f1",
             patience=spec.patience,

@@ -9,7 +9,11 @@ import polars as pl
 from modelmill.specs.backbone import TokenizerSpec
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
+
+BREAKS = r"[\p{P}\p{S}\p{N}]"
+"""Punctuation, symbols and digits stand alone: no merge crosses them."""
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -25,34 +29,66 @@ class TrainedTokenizer:
         self.tokenizer.save_pretrained(folder)
 
 
-def train_character_tokenizer(corpus: pl.DataFrame, spec: TokenizerSpec) -> TrainedTokenizer:
-    """Each of the most frequent characters is a token; ties are broken by code point.
+def train_tokenizer(corpus: pl.DataFrame, spec: TokenizerSpec) -> TrainedTokenizer:
+    """Train the declared kind of tokenizer; same corpus, same tokenizer.
 
     Args:
         corpus: column text, normalised.
-        spec: vocabulary size and case.
+        spec: kind, size and case.
     """
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+    from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    counts: Counter[str] = Counter()
-    for text in corpus["text"]:
-        counts.update(text.lower() if spec.lowercase else text)
-    del counts[" "]
-    ranked = sorted(counts, key=lambda character: (-counts[character], character))
-    vocabulary = [*SPECIAL, *ranked[: spec.vocabulary - len(SPECIAL)]]
-    ids = {token: i for i, token in enumerate(vocabulary)}
-
-    tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
+    texts = [text.lower() for text in corpus["text"]] if spec.lowercase else corpus["text"].to_list()
+    tokenizer: Tokenizer = _bpe(texts, spec) if spec.kind == "bpe" else _characters(texts, spec)
     steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if spec.lowercase else [])]
     tokenizer.normalizer = normalizers.Sequence(steps)
+    pieces = BREAKS if spec.kind == "bpe" else "."
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(pieces), "isolated")]
     )
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[(token, ids[token]) for token in ("[CLS]", "[SEP]")]
-    )
+    ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     names = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
     return TrainedTokenizer(
         PreTrainedTokenizerFast(tokenizer_object=tokenizer, **{f"{name}_token": token for name, token in names.items()})
     )
+
+
+def _characters(texts: list[str], spec: TokenizerSpec) -> "Tokenizer":
+    """Each of the most frequent characters is a token."""
+    from tokenizers import Tokenizer, models
+
+    vocabulary = [*SPECIAL, *_alphabet(texts, spec.vocabulary - len(SPECIAL))]
+    return Tokenizer(models.WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="[UNK]"))
+
+
+def _bpe(texts: list[str], spec: TokenizerSpec) -> "Tokenizer":
+    """Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) over characters, learned from evenly spaced texts."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+
+    alphabet = _alphabet(texts, spec.alphabet)
+    every = max(1, sum(map(len, texts)) // spec.sample)
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(BREAKS), "isolated")]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=spec.vocabulary,
+        special_tokens=SPECIAL,
+        max_token_length=spec.longest,
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),  # left to itself, the trainer breaks ties in another way each time
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts[::every], trainer)
+    return tokenizer
+
+
+def _alphabet(texts: list[str], size: int) -> list[str]:
+    """The most frequent characters; ties are broken by code point."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    del counts[" "]
+    return sorted(counts, key=lambda character: (-counts[character], character))[:size]

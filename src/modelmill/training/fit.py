@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from modelmill.specs.training import OptimizerSpec, Precision
+from modelmill.specs.training import Precision
 
 if TYPE_CHECKING:
-    import torch
     from pytorch_lightning import LightningModule
     from torch.utils.data import DataLoader
 
@@ -31,7 +30,6 @@ class FitPlan:
 
     seed: int
     precision: Precision | Literal["auto"]
-    gradient_clip: float
     max_epochs: int = -1
     max_steps: int = -1
     validate_every: int | None = None
@@ -82,20 +80,12 @@ def fit(
             keeper = ModelCheckpoint(folder, monitor=plan.monitor, mode="max", save_weights_only=True)
             callbacks += [keeper, EarlyStopping(plan.monitor, mode="max", patience=plan.patience)]
         trainer = lightning.Trainer(
-            max_epochs=plan.max_epochs,
-            max_steps=plan.max_steps,
+            **_trainer_options(plan),
             precision=precision,
-            deterministic=True,
-            gradient_clip_val=plan.gradient_clip,
-            check_val_every_n_epoch=1 if plan.validate_every is None else None,
-            val_check_interval=plan.validate_every,
             reload_dataloaders_every_n_epochs=1 if train is None else 0,
-            log_every_n_steps=10,
             logger=curves,
             callbacks=callbacks,
             enable_checkpointing=keeper is not None,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
         )
         trainer.fit(module, train, validation)
         if keeper is not None:
@@ -111,23 +101,17 @@ def fit(
     return curves.table(), report
 
 
-def optimizer(module: "torch.nn.Module", spec: OptimizerSpec) -> "torch.optim.Optimizer":
-    """AdamW; matrices decay, biases and norms don't."""
-    import torch
-
-    trained = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": spec.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=spec.learning_rate, betas=(0.9, 0.98), fused=True)
-
-
-def rate_at(step: int, total: int, warmup: float, decay: float) -> float:
-    """Share of the learning rate at a step: linear up, level, and linear down to zero over the last part."""
-    rising = (step + 1) / max(1.0, warmup * total)
-    falling = (total - step) / max(1.0, decay * total)
-    return max(0.0, min(1.0, rising, falling))
+def _trainer_options(plan: FitPlan) -> dict[str, Any]:
+    return {
+        "max_epochs": plan.max_epochs,
+        "max_steps": plan.max_steps,
+        "deterministic": True,
+        "check_val_every_n_epoch": 1 if plan.validate_every is None else None,
+        "val_check_interval": plan.validate_every,
+        "log_every_n_steps": 10,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
 
 
 @contextmanager

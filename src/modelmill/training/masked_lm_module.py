@@ -3,22 +3,19 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import pytorch_lightning as lightning
 import torch
 from torch.utils.data import IterableDataset
 
 from modelmill.specs.training import PretrainingTrainingSpec
 from modelmill.training.batches import Batch
-from modelmill.training.fit import optimizer, rate_at
+from modelmill.training.module import TrainedModule
 
 
-class MaskedLanguageModel(lightning.LightningModule):
+class MaskedLanguageModel(TrainedModule):
     """Predicts masked tokens; -100 in the labels marks positions that are not to be predicted."""
 
     def __init__(self, model: Any, spec: PretrainingTrainingSpec) -> None:
-        super().__init__()
-        self.model = model
-        self.spec = spec
+        super().__init__(model, spec, spec.max_steps, spec.decay)
 
     def _loss(self, batch: list[torch.Tensor]) -> torch.Tensor:
         ids, labels = batch
@@ -34,15 +31,6 @@ class MaskedLanguageModel(lightning.LightningModule):
     def validation_step(self, batch: list[torch.Tensor], _: int) -> None:
         """Loss on held-out blocks."""
         self.log("validation_loss", self._loss(batch), prog_bar=True, batch_size=len(batch[0]))
-
-    def configure_optimizers(self) -> Any:
-        """AdamW; warm-up, level, linear decay."""
-        spec = self.spec
-        chosen = optimizer(self, spec)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            chosen, lambda step: rate_at(step, spec.max_steps, spec.warmup, spec.decay)
-        )
-        return {"optimizer": chosen, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 class BatchStream(IterableDataset[list[torch.Tensor]]):

@@ -81,7 +81,6 @@ def pretrain(shards: Path, tokenizer_folder: Path, spec: PretrainingSpec) -> tup
         FitPlan(
             seed=plan.seed,
             precision=plan.precision,
-            gradient_clip=plan.gradient_clip,
             max_steps=plan.max_steps,
             validate_every=max(1, plan.max_steps // 10),
         ),

@@ -1,0 +1,109 @@
+"""A dataset is whole or not there, also when its writer is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from plotly.graph_objects import Figure as PlotlyFigure
+
+from modelmill.datasets import Figure, Folder, Report, Table, Text
+
+SINGLE = {
+    "a.parquet": (Table, pl.DataFrame({"a": [1, 2]})),
+    "a.json": (Report, {"a": [1, 2]}),
+    "a.plotly.json": (Figure, PlotlyFigure()),
+    "a.md": (Text, "text"),
+}
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_what_was_saved_is_loaded(tmp_path: Path, name: str) -> None:
+    """And nothing else lies beside it."""
+    kind, value = SINGLE[name]
+    dataset = kind(filepath=str(tmp_path / "new" / name))
+    assert not dataset.exists()
+    dataset.save(value)
+    dataset.save(value)
+    loaded = dataset.load()
+    assert loaded.equals(value) if isinstance(value, pl.DataFrame) else loaded == value
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_failed_save_leaves_the_former_file(tmp_path: Path, name: str) -> None:
+    """A value that cannot be written changes nothing."""
+    kind, value = SINGLE[name]
+    dataset = kind(filepath=str(tmp_path / name))
+    dataset.save(value)
+    former = (tmp_path / name).read_bytes()
+    with pytest.raises(Exception):  # noqa: B017, PT011 - each library raises its own
+        dataset.save(object())
+    assert (tmp_path / name).read_bytes() == former
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+class TwoFiles:
+    """Writes two files."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def save(self, folder: Path) -> None:
+        (folder / "one.json").write_text(json.dumps(self.text))
+        (folder / "two.txt").write_text(self.text)
+
+
+class FailsHalfWay(TwoFiles):
+    """Writes one file and fails."""
+
+    def save(self, folder: Path) -> None:
+        (folder / "one.json").write_text("half")
+        raise RuntimeError("half way")
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    """A later save leaves nothing of the former; a failed one leaves the former."""
+    dataset = Folder(filepath=str(tmp_path / "model"), show="one.json")
+    dataset.save(TwoFiles("first"))
+    (dataset.load() / "stale").touch()
+    dataset.save(TwoFiles("second"))
+    with pytest.raises(Exception, match="half way"):
+        dataset.save(FailsHalfWay("third"))
+    assert sorted(path.name for path in dataset.load().iterdir()) == ["one.json", "two.txt"]
+    assert (tmp_path / "model/two.txt").read_text() == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert json.loads(dataset.preview())["content"] == "second"
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from modelmill.datasets import Folder
+class Slow:
+    def save(self, folder):
+        (folder / "weights").write_bytes(b"half")
+        print("half way", flush=True)
+        time.sleep(60)
+Folder(filepath=sys.argv[1]).save(Slow())
+"""
+
+
+def test_a_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    """kill -9 in the middle of a folder: the dataset does not exist, and the next save makes it whole."""
+    target = tmp_path / "model"
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "half way\n"
+        os.kill(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    dataset = Folder(filepath=str(target))
+    assert not dataset.exists()
+    dataset.save(TwoFiles("whole"))
+    assert dataset.exists()
+    assert time.time() - target.stat().st_mtime < 60

@@ -1,0 +1,60 @@
+"""Tokenizers: same corpus, same tokenizer; what comes out is what transformers reads."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from modelmill.specs.backbone import TokenizerSpec
+from modelmill.specs.training import TokenizationSpec
+from modelmill.tokenization.tokens import TokenShards, encode, load_tokenizer, tokenize_corpus, tokenize_product
+from modelmill.tokenization.train import train_tokenizer
+
+TEXTS = ["这本书很好看", "这本书不好看,很失望", "Windows 很慢"] * 40 + [chr(0x4E00 + i) for i in range(300)]
+CORPUS = pl.DataFrame({"text": TEXTS, "label": [None] * len(TEXTS)}, schema={"text": pl.String, "label": pl.String})
+
+
+@pytest.mark.parametrize("kind", ["bpe", "character"])
+def test_training_twice_gives_the_same_bytes(kind: str, tmp_path: Path) -> None:
+    """Also where 300 characters tie for the last places of the vocabulary."""
+    spec = TokenizerSpec.model_validate({"kind": kind, "vocabulary": 150, "alphabet": 60})
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        train_tokenizer(CORPUS, spec).save(tmp_path / name)
+    files = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("a", "b")]
+    assert files[0] == files[1]
+
+
+def test_merges_make_words_and_stop_at_punctuation() -> None:
+    """Frequent words are one token; full-width punctuation and case are folded; unknown characters are [UNK]."""
+    tokenizer = train_tokenizer(CORPUS, TokenizerSpec(vocabulary=150, alphabet=60)).tokenizer
+    assert tokenizer.tokenize("这本书，WINDOWS") == ["这本书", ",", "win", "do", "ws"]
+    assert tokenizer.tokenize("龘") == ["[UNK]"]
+    assert tokenizer.decode(tokenizer("很").input_ids) == "[CLS] 很 [SEP]"
+
+
+def test_characters_are_tokens() -> None:
+    """The kind `character` never merges."""
+    tokenizer = train_tokenizer(CORPUS, TokenizerSpec(kind="character", vocabulary=150)).tokenizer
+    assert tokenizer.tokenize("这本书 Win") == ["这", "本", "书", "w", "i", "n"]
+
+
+def test_shards_come_back_from_disk(tmp_path: Path) -> None:
+    """Ids, offsets, labels, label names and the cut are what was written; the ids are memory-mapped."""
+    for name in ("tokenizer", "shards", "corpus"):
+        (tmp_path / name).mkdir()
+    train_tokenizer(CORPUS, TokenizerSpec(vocabulary=150, alphabet=60)).save(tmp_path / "tokenizer")
+    train = pl.DataFrame({"text": ["这本书很好看" * 5, "失望"], "label": ["pos", "neg"]})
+    tokenize_product(train, train.head(1), tmp_path / "tokenizer", TokenizationSpec(max_tokens=8)).save(
+        tmp_path / "shards"
+    )
+    shards = TokenShards.load(tmp_path / "shards")
+    assert (shards.label_names, shards.max_tokens) == (["neg", "pos"], 8)
+    tokens = shards.splits["train"]
+    expected = encode(train["text"].to_list(), load_tokenizer(tmp_path / "tokenizer"), 8)
+    assert [tokens[i].tolist() for i in range(len(tokens))] == expected
+    assert tokens.lengths.tolist() == [8, len(expected[1])]
+    assert tokens.labels.tolist() == [1, 0]
+    assert len(shards.splits["validation"]) == 1
+    tokenize_corpus(CORPUS, tmp_path / "tokenizer").save(tmp_path / "corpus")
+    assert TokenShards.load(tmp_path / "corpus").splits["train"].labels.tolist() == [-1] * len(TEXTS)
