@@ -29,7 +29,9 @@ def address(trained: Project) -> Iterator[str]:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "kedro", "viz", "run", "--no-browser", "--port", str(port)]
     environment = {**os.environ, "DO_NOT_TRACK": "1"}
-    server = subprocess.Popen(command, cwd=trained.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    server = subprocess.Popen(
+        command, cwd=trained.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(120):

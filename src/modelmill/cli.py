@@ -121,6 +121,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             row["alias"] or "-",
         )
     console = Console()
+    if not console.is_terminal:
+        console.width = 140  # a log or a pipe has no width of its own; 80 would break the figures apart
     console.print(table)
     console.print(
         "Look next: [bold]kedro viz run[/] (the graph, tables and plots), "

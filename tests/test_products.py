@@ -1,0 +1,42 @@
+"""The declarations that the project ships."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelmill.config import ProductConfigLoader
+from tests.conftest import ROOT
+
+SETTINGS: dict[str, Any] = {"base_env": "base", "default_run_env": "local", "config_patterns": {"mlflow": ["mlflow*"]}}
+
+
+@pytest.mark.parametrize("env", ["local", "long"])
+def test_every_environment_resolves(env: str) -> None:
+    """The demo and the longer run have no mistake, and all their sources are on this machine."""
+    loader = ProductConfigLoader(str(ROOT / "conf"), env=env, **SETTINGS)
+    names = {*loader.declarations.products, *loader.declarations.backbones}
+    assert names == {"review_sentiment", "news_topic", "zh_small", "minilm"}
+    assert loader.missing_sources(names) == []
+
+
+def test_the_long_run_is_longer() -> None:
+    """It changes the budget, not the product."""
+    short, long = (
+        ProductConfigLoader(str(ROOT / "conf"), env=env, **SETTINGS).declarations for env in ("local", "long")
+    )
+    assert short.products["review_sentiment"].source == long.products["review_sentiment"].source
+    assert short.products["review_sentiment"].split == long.products["review_sentiment"].split
+    steps = [d.backbones["zh_small"].pretraining.training.max_steps for d in (short, long)]  # type: ignore[union-attr]
+    assert steps[0] < steps[1]
+
+
+def test_the_schemas_for_editors_are_fresh(tmp_path: Path) -> None:
+    """`make schema` would change nothing."""
+    command = [sys.executable, "-m", "kedro", "product", "schema", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    for kind in ("products", "backbones"):
+        name = f"{kind}.schema.json"
+        assert (tmp_path / name).read_text() == (ROOT / "docs/schema" / name).read_text()
