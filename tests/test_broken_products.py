@@ -150,7 +150,7 @@ ERRORS: dict[str, tuple[Break, list[str]]] = {
     "wrong file": (wrong_digest, ["'pos.txt' is not the declared file", "expected SHA-256 000"]),
     "empty table": (
         lambda project: [replace_source(b"")(project), (project.root / DATA / "neg.txt").write_bytes(b"\n\n")],
-        ["the source holds no records; check `source.files`"],
+        ["mood: the source holds no records; check `source.files`"],
     ),
     "a label with one example": (
         replace_source("只有这一条 the only one\n".encode()),

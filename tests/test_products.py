@@ -3,20 +3,18 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from modelmill.config import ProductConfigLoader
+from modelmill.settings import CONFIG_LOADER_ARGS
 from tests.conftest import ROOT
-
-SETTINGS: dict[str, Any] = {"base_env": "base", "default_run_env": "local", "config_patterns": {"mlflow": ["mlflow*"]}}
 
 
 @pytest.mark.parametrize("env", ["local", "long"])
 def test_every_environment_resolves(env: str) -> None:
     """The demo and the longer run have no mistake, and all their sources are on this machine."""
-    loader = ProductConfigLoader(str(ROOT / "conf"), env=env, **SETTINGS)
+    loader = ProductConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
     names = {*loader.declarations.products, *loader.declarations.backbones}
     assert names == {"review_sentiment", "news_topic", "zh_small", "minilm"}
     assert loader.missing_sources(names) == []
@@ -25,7 +23,7 @@ def test_every_environment_resolves(env: str) -> None:
 def test_the_long_run_is_longer() -> None:
     """It changes the budget, not the product."""
     short, long = (
-        ProductConfigLoader(str(ROOT / "conf"), env=env, **SETTINGS).declarations for env in ("local", "long")
+        ProductConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS).declarations for env in ("local", "long")
     )
     assert short.products["review_sentiment"].source == long.products["review_sentiment"].source
     assert short.products["review_sentiment"].split == long.products["review_sentiment"].split

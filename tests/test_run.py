@@ -140,18 +140,28 @@ def test_the_same_command_twice_gives_the_same_model(trained: Project, tmp_path:
     assert lineages[0] == lineages[1]
 
 
+def test_a_partial_run_without_its_inputs_is_one_message(project: Project) -> None:
+    """What is missing and what makes it; no run is opened in MLflow."""
+    done = project.kedro("run", "--namespaces", "tiny.tokenization,tiny.pretraining", check=False)
+    assert done.returncode == 1
+    assert "reads what is not there yet: tiny_corpus" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project.root / "mlflow.db").exists()
+
+
 def test_a_failed_run_is_failed_in_mlflow_and_registers_nothing(project: Project) -> None:
-    """The run is there, marked FAILED; no version exists; the error is one message."""
+    """A corpus too small for a batch: one message that names the backbone, a run marked FAILED, no version."""
     from mlflow import MlflowClient
 
-    cleaned = project.kedro("run", "--pipelines", "data_cleaning")
-    assert "Traceback" not in cleaned.stderr
-    (project.root / "data/02_intermediate/tiny/corpus.parquet").unlink()
-    done = project.kedro("run", "--namespaces", "tiny.tokenization,tiny.pretraining", check=False)
-    assert done.returncode != 0
+    done = project.kedro("run", "--params=tiny.pretraining.training.batch_blocks=5000", check=False)
+    assert done.returncode == 1
+    assert "tiny: the corpus is too small" in done.stderr
+    assert "Traceback" not in done.stderr
     client = MlflowClient(tracking(project), tracking(project))
-    (run,) = client.search_runs([client.get_experiment_by_name("modelmill").experiment_id])
-    assert run.info.status == "FAILED"
+    experiment = client.get_experiment_by_name("modelmill")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert {(run.info.run_name, run.info.status) for run in runs} == {("tiny", "FAILED"), ("mood", "FAILED")}
     assert not client.search_registered_models()
 
 

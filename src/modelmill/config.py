@@ -1,6 +1,7 @@
 """Kedro's configuration with products and backbones in it, resolved once for everybody who asks."""
 
 import os
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +11,16 @@ from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
 from yaml import YAMLError
 
+from modelmill.errors import DeclarationError
 from modelmill.sources.address import why_missing
-from modelmill.specs.files import Key, Problem, dotted, locate
+from modelmill.specs.files import DeclarationFile, Key, Problem, dotted, locate
 from modelmill.specs.mlflow import MlflowSpec
-from modelmill.specs.resolve import SPECS, DeclarationFiles, Declarations, Kind, hint, resolve
+from modelmill.specs.resolve import SPECS, DeclarationFiles, Declarations, Kind, hint, report, resolve
+
+MLFLOW_KEYS = ", ".join(MlflowSpec.model_fields)
 
 
 class ProductConfigLoader(OmegaConfigLoader):
@@ -59,8 +64,28 @@ class ProductConfigLoader(OmegaConfigLoader):
         return parameters
 
     @cached_property
+    def _own_parameters(self) -> set[str]:
+        """Names in the parameter files, without those that `--params` adds."""
+        bare = OmegaConfigLoader(
+            self.conf_source,
+            env=self.env,
+            base_env=self.base_env,
+            default_run_env=self.default_run_env,
+            config_patterns={"parameters": self.config_patterns["parameters"]},
+            merge_strategy={"parameters": "soft"},
+        )
+        return set(bare["parameters"])
+
+    @cached_property
     def _mlflow(self) -> MlflowSpec:
-        return MlflowSpec.model_validate(super().__getitem__("mlflow")).anchored(self._root)
+        try:
+            return MlflowSpec.model_validate(super().__getitem__("mlflow")).anchored(self._root)
+        except ValidationError as error:
+            problems = [
+                Problem("conf/*/mlflow.yml", dotted(e["loc"]), f"{e['msg']}; expected {MLFLOW_KEYS}")
+                for e in error.errors()
+            ]
+            raise DeclarationError(report(problems)) from None
 
     @cached_property
     def declarations(self) -> Declarations:
@@ -69,7 +94,7 @@ class ProductConfigLoader(OmegaConfigLoader):
         Raises:
             DeclarationError: with every mistake of every file and of `--params`.
         """
-        plain = self._plain_parameters
+        super().__getitem__("parameters")  # registers the resolvers of `${globals:...}` and `${runtime_params:...}`
         folders = [Path(self.conf_source) / self.base_env]
         run_env = self.env or self.default_run_env
         if run_env != self.base_env:
@@ -80,8 +105,10 @@ class ProductConfigLoader(OmegaConfigLoader):
         for kind, found in files.items():
             raw[kind], failed = self._merge(found)
             problems += found.problems + failed
-        known = [*raw["products"], *raw["backbones"], *(set(plain) - set(self.runtime_params or {}))]
-        for name in set(self.runtime_params or {}) - set(known):
+        for name in sorted({*raw["products"], *raw["backbones"]} & self._own_parameters):
+            problems.append(Problem("conf/*/parameters.yml", name, "a product or backbone has this name; rename one"))
+        known = [*raw["products"], *raw["backbones"], *sorted(self._own_parameters), *_asked_for(files)]
+        for name in sorted(set(self.runtime_params or {}) - set(known)):
             problems.append(
                 Problem("--params", name, f"no product, backbone or parameter of this name; {hint(name, known)}")
             )
@@ -120,6 +147,8 @@ class ProductConfigLoader(OmegaConfigLoader):
         names = {str(name) for name in merged}
         overrides = {name: value for name, value in (self.runtime_params or {}).items() if name in names}
         merged = OmegaConf.merge(merged, overrides)
+        if overrides:
+            found.files.append(DeclarationFile(Path(), "--params", lines=dict.fromkeys(_paths(overrides), 0)))
         plain = {}
         for name in sorted(names):
             try:
@@ -129,3 +158,16 @@ class ProductConfigLoader(OmegaConfigLoader):
                 key = (name, *str(error.full_key or "").split(".")[1:])
                 problems.append(Problem(locate(key, found.holding(name)), dotted(key), str(error).splitlines()[0]))
         return plain, problems
+
+
+def _paths(value: Any, prefix: Key = ()) -> Iterator[Key]:
+    """Every path in nested mappings."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield (*prefix, key)
+        yield from _paths(inner, (*prefix, key))
+
+
+def _asked_for(files: dict[Kind, DeclarationFiles]) -> list[str]:
+    """Names that declarations take from the command line by `${runtime_params:NAME...}`."""
+    texts = [file.text or "" for found in files.values() for file in found.files]
+    return re.findall(r"runtime_params:\s*(\w+)", "\n".join(texts))

@@ -15,6 +15,12 @@ import click
 class UserError(click.ClickException):
     """Something the user can mend. `click` prints the message and exits with `exit_code`."""
 
+    whose = ""
+    """The product or backbone that it happened to, once that is known."""
+
+    def format_message(self) -> str:
+        return f"{self.whose}: {self.message}" if self.whose else self.message
+
 
 class DeclarationError(UserError):
     """All mistakes found in the declarations."""

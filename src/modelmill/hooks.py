@@ -1,13 +1,15 @@
 """What happens around a run: the pipelines follow the session's declarations, and MLflow sees every product's run."""
 
-from collections import defaultdict
+import atexit
+import logging
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
 from modelmill.config import ProductConfigLoader
-from modelmill.errors import DeclarationError
+from modelmill.errors import DataError, DeclarationError, UserError
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.resolve import report
 
@@ -21,15 +23,12 @@ TRACKED = frozenset({"pretraining", "fine_tuning", "evaluation", "registration"}
 """Pipelines whose run is worth a run in MLflow; cleaning alone is not."""
 
 
-READING = frozenset({"ingest", "fetch"})
-"""Nodes that read what lies outside the project."""
-
-
 class ProjectHooks:
     """One MLflow run per product (or backbone) and `kedro run`."""
 
     def __init__(self) -> None:
         self._runs: dict[str, str] = {}
+        self._nodes_left: Counter[str] = Counter()
         self._logged: dict[str, set[str]] = defaultdict(set)
 
     @hook_impl
@@ -45,42 +44,71 @@ class ProjectHooks:
         self._root, self._loader = Path(context.project_path), loader
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: "Pipeline", catalog: "DataCatalog") -> None:
-        """Open the runs, and leave each product's run where its registration reads it."""
-        reading = {root_of(node) for node in pipeline.nodes if node.short_name in READING}
-        if problems := self._loader.missing_sources(reading):
-            raise DeclarationError(report(problems))
-        names = sorted({name for node in pipeline.nodes if (name := tracked_name(node))})
-        self._runs.clear()
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "DataCatalog") -> None:
+        """Check what can be checked, then open the runs and leave each where its registration reads it."""
+        if "ParallelRunner" in str(run_params.get("runner")):
+            raise UserError(
+                "ParallelRunner gives its processes no hooks, so MLflow would see nothing; leave --runner out."
+            )
+        self._check_inputs(pipeline, catalog)
+        self._nodes_left = Counter(name for node in pipeline.nodes if (name := tracked_name(node)))
         self._logged.clear()
-        if not names:
+        if not self._nodes_left:
             return
         from modelmill.registry.lineage import code_lineage
         from modelmill.registry.store import start_run
 
+        atexit.register(self._close_failed)  # Ctrl-C and a failure in this hook reach no other one
         parameters, tags = self._loader["parameters"], code_lineage(self._root)
         self._settings = MlflowSpec.model_validate(parameters["mlflow"])
-        for name in names:
+        for name in sorted(self._nodes_left):
             declared = {name: parameters[name]}
             if backbone := parameters[name].get("backbone"):
                 declared[backbone] = parameters[backbone]
             self._runs[name] = start_run(self._settings, name, declared, tags)
             catalog.save(f"{name}.mlflow_run", {"name": name, "run_id": self._runs[name]})
 
+    def _check_inputs(self, pipeline: "Pipeline", catalog: "DataCatalog") -> None:
+        """Sources that are not on this machine, and inputs of a partial run that nothing has made yet."""
+        if problems := self._loader.missing_sources(set().union(*map(sources_read_by, pipeline.nodes))):
+            raise DeclarationError(report(problems))
+        needed = [name for name in pipeline.inputs() if not name.startswith("params:")]
+        if missing := sorted(n for n in needed if not n.endswith(".mlflow_run") and not catalog.exists(n)):
+            raise DataError(
+                f"this part of the pipeline reads what is not there yet: {', '.join(missing)}.\n"
+                "Run what makes it first: `kedro run --pipelines <name>` makes all that a product or backbone needs."
+            )
+
     @hook_impl
-    def after_node_run(self, node: "Node", inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
-        """Log curves and metrics as soon as they exist, or as soon as a partial run reads them."""
-        name = tracked_name(node)
-        if name not in self._runs:
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Log curves and metrics once they are safe on disk."""
+        self._log(dataset_name, data)
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """A partial run logs the curves and metrics that it reads."""
+        self._log(dataset_name, data)
+
+    def _log(self, dataset: str, data: Any) -> None:
+        name, _, kind = dataset.partition(".")
+        if name not in self._runs or kind not in ("curves", "metrics") or kind in self._logged[name]:
             return
         from modelmill.registry.store import log_curves, log_report
 
-        for kind, log in (("curves", log_curves), ("metrics", log_report)):
-            dataset = f"{name}.{kind}"
-            value = outputs.get(dataset, inputs.get(dataset))
-            if value is not None and kind not in self._logged[name]:
-                log(self._settings, self._runs[name], value)
-                self._logged[name].add(kind)
+        (log_curves if kind == "curves" else log_report)(self._settings, self._runs[name], data)
+        self._logged[name].add(kind)
+
+    @hook_impl
+    def after_node_run(self, node: "Node") -> None:
+        """A product whose last node is done has not failed, whatever happens to others."""
+        if name := tracked_name(node):
+            self._nodes_left[name] -= 1
+
+    @hook_impl
+    def on_node_error(self, error: Exception, node: "Node") -> None:
+        """Say whose node it was."""
+        if isinstance(error, UserError):
+            error.whose = root_of(node)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -90,14 +118,20 @@ class ProjectHooks:
     @hook_impl
     def on_pipeline_error(self) -> None:
         """Something did not."""
-        self._close(failed=True)
+        self._close_failed()
+
+    def _close_failed(self) -> None:
+        try:
+            self._close(failed=True)
+        except UserError as error:  # the error that brought us here must not be hidden by a second one
+            logging.getLogger(__name__).warning("%s", error.message)
 
     def _close(self, *, failed: bool) -> None:
-        from modelmill.registry.store import finish_run
-
         while self._runs:
-            _, run_id = self._runs.popitem()
-            finish_run(self._settings, run_id, failed=failed)
+            from modelmill.registry.store import finish_run
+
+            name, run_id = self._runs.popitem()
+            finish_run(self._settings, run_id, failed=failed and self._nodes_left[name] > 0)
 
 
 def root_of(node: "Node") -> str:
@@ -109,3 +143,9 @@ def tracked_name(node: "Node") -> str | None:
     """The product or backbone of a node, if its pipeline is one that MLflow sees."""
     stage = (node.namespace or "").partition(".")[2]
     return root_of(node) if stage in TRACKED else None
+
+
+def sources_read_by(node: "Node") -> set[str]:
+    """Products and backbones whose sources, outside the project, the node reads."""
+    sections = [name.removeprefix("params:").split(".") for name in node.inputs if name.startswith("params:")]
+    return {name for name, *path in sections if path and path[-1] in ("source", "sources", "model")}

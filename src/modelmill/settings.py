@@ -9,5 +9,11 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft", "mlflow": "soft"},
-    "config_patterns": {"mlflow": ["mlflow*"]},
+    "config_patterns": {
+        # Kedro's defaults also look into every folder, where a product may be called `catalog_tags.yml`.
+        "catalog": ["catalog*", "catalog*/**"],
+        "parameters": ["parameters*", "parameters*/**"],
+        "credentials": ["credentials*", "credentials*/**"],
+        "mlflow": ["mlflow*"],
+    },
 }

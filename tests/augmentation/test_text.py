@@ -7,7 +7,7 @@ import pytest
 
 from modelmill.augmentation import augment
 from modelmill.augmentation.text import alter, has_no_spaces
-from modelmill.sources.read import RECORD
+from modelmill.records import RECORD
 from modelmill.specs.source import Augmentations, AugmentationSpec
 
 TRAIN = pl.DataFrame(

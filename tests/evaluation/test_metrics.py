@@ -1,12 +1,17 @@
 """Metrics against scikit-learn and against figures made by hand; intervals."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
+from modelmill.errors import DataError
 from modelmill.evaluation.metrics import METRICS, Outcome, Resampling, difference, label_table, metric_table
 from modelmill.evaluation.report import better, gate_passes, leak_report
+from modelmill.records import table_digest
 from modelmill.specs.product import TASK_METRICS, GateSpec
 
 RNG = np.random.default_rng(0)
@@ -72,9 +77,18 @@ def test_gates_look_at_the_value() -> None:
     assert gate_passes(GateSpec(metric="calibration_error", at_most=0.9), figure)
 
 
-def test_leaks_are_counted() -> None:
+def test_leaks_are_counted(tmp_path: Path) -> None:
     """A test text in training (other case) and one in the corpus are found; an unknown corpus is not called clean."""
     test = pl.DataFrame({"text": ["Good book", "bad book", "other"]})
-    train = pl.DataFrame({"text": ["good BOOK!", "more"]})
-    assert leak_report(train, test, train) == {"in_training": 1, "in_backbone_corpus": 1}
-    assert leak_report(train, test)["in_backbone_corpus"] is None
+    train = pl.DataFrame({"id": ["a", "b"], "text": ["good BOOK", "more"], "label": ["x", "y"]})
+    (tmp_path / "product.json").write_text(json.dumps({"trained_on_sha256": table_digest(train)}))
+    assert leak_report(tmp_path, train, test, train) == {"in_training": 1, "in_backbone_corpus": 1}
+    assert leak_report(tmp_path, train, test)["in_backbone_corpus"] is None
+
+
+def test_a_model_of_other_records_is_not_judged(tmp_path: Path) -> None:
+    """After a new split the old model may have seen the new test records: evaluation stops."""
+    train = pl.DataFrame({"id": ["a", "b"], "text": ["one", "two"], "label": ["x", "y"]})
+    (tmp_path / "product.json").write_text(json.dumps({"trained_on_sha256": table_digest(train)}))
+    with pytest.raises(DataError, match="trained on other records"):
+        leak_report(tmp_path, train.head(1), train)

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 from safetensors.numpy import save_file
 
-from modelmill.registry.digest import table_digest, tensor_digest
+from modelmill.records import table_digest
+from modelmill.registry.digest import tensor_digest
 from modelmill.registry.lineage import code_lineage
 from modelmill.registry.store import flatten
 

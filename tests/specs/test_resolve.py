@@ -4,26 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kedro.config import OmegaConfigLoader
 
 from modelmill.config import ProductConfigLoader
 from modelmill.errors import DeclarationError
+from modelmill.settings import CONFIG_LOADER_ARGS
 from modelmill.specs import ProductSpec
 from modelmill.specs.resolve import hint
 from modelmill.specs.source import SourceSpec
 from tests.conftest import Project
 
-SETTINGS: dict[str, Any] = {
-    "base_env": "base",
-    "default_run_env": "local",
-    "merge_strategy": {"parameters": "soft"},
-    "config_patterns": {"mlflow": ["mlflow*"]},
-}
-
 
 def loader(project: Project, **options: Any) -> ProductConfigLoader:
     """A loader as Kedro makes it."""
-    return ProductConfigLoader(str(project.root / "conf"), **SETTINGS, **options)
+    return ProductConfigLoader(str(project.root / "conf"), **CONFIG_LOADER_ARGS, **options)
 
 
 def test_the_least_declaration_gets_every_default() -> None:
@@ -73,7 +68,7 @@ def test_scientific_notation_is_a_number(project: Project) -> None:
 
 
 def test_all_mistakes_of_all_files_stand_in_one_report(project: Project) -> None:
-    """Three files, four mistakes, one error; each with its own file and line."""
+    """Three files, three mistakes, one error; each with its own file and line."""
     products = project.root / "conf/base/products"
     (products / "one.yml").write_text("one:\n  task: text_clasification\n  source: {files: a.csv}\n  backbone: tinny\n")
     (products / "two.yml").write_text("two: [unclosed\n")
@@ -94,9 +89,31 @@ def test_a_mistake_on_the_command_line_is_said_to_be_there(project: Project) -> 
         _ = loader(project, runtime_params={"moood": {"training": {"max_epochs": 1}}}).declarations
 
 
+def test_a_global_may_be_overridden(project: Project) -> None:
+    """What stands in parameters.yml, and what a declaration asks for, may be given on the command line."""
+    (project.root / "conf/base/parameters.yml").write_text("budget: 1\n")
+    project.declare("products", {"mood": {"training": {"max_epochs": "${runtime_params:epochs}"}}}, env="local")
+    given = loader(project, runtime_params={"budget": 3, "epochs": 2})
+    assert given["parameters"]["budget"] == 3
+    assert given.declarations.products["mood"].training.max_epochs == 2
+
+
+def test_a_wrong_value_from_the_command_line_is_said_to_be_from_there(project: Project) -> None:
+    """Not blamed on the file that it overrides."""
+    with pytest.raises(DeclarationError, match=r"--params: mood.training.max_epochs: input should be greater"):
+        _ = loader(project, runtime_params={"mood": {"training": {"max_epochs": 0}}}).declarations
+
+
+def test_a_mistake_in_mlflow_yml_is_named(project: Project) -> None:
+    """The file, the key, and the keys there are."""
+    (project.root / "conf/local/mlflow.yml").write_text("traking_uri: x\n")
+    with pytest.raises(DeclarationError, match=r"mlflow.yml: traking_uri: .*expected tracking_uri, registry_uri"):
+        _ = loader(project)["parameters"]
+
+
 def test_a_hub_address_needs_no_format() -> None:
     """`hf://` sources are read by the datasets library."""
-    assert SourceSpec(files="hf://datasets/owner/name").resolved_format == "hub"
+    assert SourceSpec(files="hf://datasets/owner/name").from_hub
 
 
 def test_a_far_word_gets_no_suggestion() -> None:
@@ -105,9 +122,12 @@ def test_a_far_word_gets_no_suggestion() -> None:
 
 
 def test_the_loader_is_kedros_own_otherwise(project: Project) -> None:
-    """Catalog and other files are read as by OmegaConfigLoader."""
+    """Catalog and other files are read as by OmegaConfigLoader; a product whose file is called catalog is none."""
+    declaration = {"catalog_tags": yaml.safe_load((project.root / "conf/base/products/mood.yml").read_text())["mood"]}
     plain = OmegaConfigLoader(str(project.root / "conf"), base_env="base", default_run_env="local")
-    assert loader(project)["catalog"] == plain["catalog"]
+    before = plain["catalog"]
+    project.declare("products", declaration)
+    assert loader(project)["catalog"] == before
 
 
 def test_relative_addresses_of_mlflow_start_at_the_project(project: Project) -> None:
@@ -123,7 +143,15 @@ def test_a_product_in_two_files_is_reported(project: Project) -> None:
         _ = loader(project).declarations
 
 
-@pytest.mark.parametrize("name", ["Mood", "my-mood", "1mood"])
+def test_a_reserved_name_is_refused(project: Project) -> None:
+    """A product called `evaluation` would replace the pipeline of that name."""
+    source = (project.root / "conf/base/products/mood.yml").read_text().replace("mood:", "evaluation:", 1)
+    (project.root / "conf/base/products/evaluation.yml").write_text(source)
+    with pytest.raises(DeclarationError, match="evaluation: this name is taken by the framework"):
+        _ = loader(project).declarations
+
+
+@pytest.mark.parametrize("name", ["Mood", "my-mood", "1mood", "_mood"])
 def test_a_name_is_a_lower_case_identifier(project: Project, name: str) -> None:
     """Names become files, models and namespaces."""
     path: Path = project.root / f"conf/base/products/{name}.yml"

@@ -5,13 +5,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from modelmill.errors import DataError
 from modelmill.specs.backbone import TokenizerSpec
 from modelmill.specs.training import TokenizationSpec
 from modelmill.tokenization.tokens import TokenShards, encode, load_tokenizer, tokenize_corpus, tokenize_product
 from modelmill.tokenization.train import train_tokenizer
 
 TEXTS = ["这本书很好看", "这本书不好看,很失望", "Windows 很慢"] * 40 + [chr(0x4E00 + i) for i in range(300)]
-CORPUS = pl.DataFrame({"text": TEXTS, "label": [None] * len(TEXTS)}, schema={"text": pl.String, "label": pl.String})
+COLUMNS = {"id": pl.String, "text": pl.String, "label": pl.String}
+CORPUS = pl.DataFrame(
+    [(str(i), text, None) for i, text in enumerate(TEXTS)], schema=["id", "text", "label"], orient="row"
+)
 
 
 @pytest.mark.parametrize("kind", ["bpe", "character"])
@@ -44,7 +48,8 @@ def test_shards_come_back_from_disk(tmp_path: Path) -> None:
     for name in ("tokenizer", "shards", "corpus"):
         (tmp_path / name).mkdir()
     train_tokenizer(CORPUS, TokenizerSpec(vocabulary=150, alphabet=60)).save(tmp_path / "tokenizer")
-    train = pl.DataFrame({"text": ["这本书很好看" * 5, "失望"], "label": ["pos", "neg"]})
+    (tmp_path / "tokenizer/config.json").write_text('{"max_position_embeddings": 16}')
+    train = pl.DataFrame({"id": ["a", "b"], "text": ["这本书很好看" * 5, "失望"], "label": ["pos", "neg"]})
     tokenize_product(train, train.head(1), tmp_path / "tokenizer", TokenizationSpec(max_tokens=8)).save(
         tmp_path / "shards"
     )
@@ -56,5 +61,7 @@ def test_shards_come_back_from_disk(tmp_path: Path) -> None:
     assert tokens.lengths.tolist() == [8, len(expected[1])]
     assert tokens.labels.tolist() == [1, 0]
     assert len(shards.splits["validation"]) == 1
+    with pytest.raises(DataError, match=r"`tokenization\.max_tokens` is 17, but the backbone reads 16"):
+        tokenize_product(train, train, tmp_path / "tokenizer", TokenizationSpec(max_tokens=17))
     tokenize_corpus(CORPUS, tmp_path / "tokenizer").save(tmp_path / "corpus")
     assert TokenShards.load(tmp_path / "corpus").splits["train"].labels.tolist() == [-1] * len(TEXTS)

@@ -36,14 +36,14 @@ def test_the_needed_files_are_copied_with_their_digests(tmp_path: Path) -> None:
 
 def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     """A folder without safetensors is no backbone."""
-    folder(tmp_path / "source", "config.json", "pytorch_model.bin")
-    with pytest.raises(SourceError, match=r"lacks model.safetensors.*\n.*pickled weights are refused"):
+    folder(tmp_path / "source", "config.json", "tokenizer.json", "pytorch_model.bin")
+    with pytest.raises(SourceError, match=r"lacks \*.safetensors.*\n.*pickled weights are refused"):
         fetch_backbone("source", {}, str(tmp_path))
 
 
 def test_another_file_than_the_declared_one_is_refused(tmp_path: Path) -> None:
     """`sha256` is checked before anything is copied."""
-    folder(tmp_path / "source", "config.json", "model.safetensors")
+    folder(tmp_path / "source", "config.json", "model.safetensors", "tokenizer.json")
     with pytest.raises(SourceError, match=r"'model.safetensors' is not the declared file"):
         fetch_backbone("source", {"model.safetensors": "0" * 64}, str(tmp_path))
 

@@ -8,7 +8,6 @@ import polars as pl
 from modelmill.cleaning.contract import apply_contract
 from modelmill.cleaning.rejects import REJECT, Sorted, sort_out
 from modelmill.cleaning.text import duplicate_key, normalise, why_rejected
-from modelmill.errors import DataError
 from modelmill.specs.source import CleaningSpec, ContractSpec
 
 
@@ -21,14 +20,13 @@ def clean_product(
         clean records, rejects, and the report (records in and out of every step).
 
     Raises:
-        DataError: when the contract is broken as a whole, or a label has too few records left.
+        DataError: when the contract is broken as a whole.
     """
     books = Books(raw)
     books.enter("contract", apply_contract(books.kept, contract, labelled=True))
     books.enter("rules", apply_rules(books.kept, cleaning))
     books.enter("contradictions", reject_contradictions(books.kept))
     books.enter("duplicates", reject_duplicates(books.kept))
-    _check_labels(books.kept, contract)
     return books.close()
 
 
@@ -46,7 +44,9 @@ def clean_corpus(
     Returns:
         clean records, rejects and report, as `clean_product`.
     """
-    books = Books(pl.concat([product_texts, raw]))
+    # Ids are unique within one source; in a corpus of many they mean nothing, so each gets its place in front.
+    records = pl.concat([product_texts, raw]).with_row_index("place")
+    books = Books(records.with_columns(pl.format("{}:{}", "place", "id").alias("id")).drop("place"))
     books.enter("contract", apply_contract(books.kept, ContractSpec(max_reject=1), labelled=False))
     books.enter("rules", apply_rules(books.kept, spec))
     books.enter("held_out", reject_held_out(books.kept, held_out))
@@ -124,18 +124,3 @@ def reject_held_out(records: pl.DataFrame, held_out: pl.DataFrame) -> Sorted:
         row: "held out by a product" for row, text in enumerate(records["text"]) if duplicate_key(text) in barred
     }
     return sort_out(records, "held_out", reasons)
-
-
-def _check_labels(clean: pl.DataFrame, contract: ContractSpec) -> None:
-    counts = dict(clean.group_by("label").len().sort("label").iter_rows())
-    if len(counts) < 2:
-        found = f"only '{next(iter(counts))}'" if counts else "no record at all"
-        raise DataError(f"a classification needs two labels or more; after cleaning there is {found}. See the rejects.")
-    few = {label: count for label, count in counts.items() if count < contract.min_per_label}
-    if few:
-        shown = ", ".join(f"'{label}' has {count}" for label, count in few.items())
-        raise DataError(
-            f"too few clean records of a label: {shown}; `contract.min_per_label` is {contract.min_per_label}.\n"
-            "Add records, or leave the label out by listing the others in `contract.labels` (its records are then "
-            "rejected, within `contract.max_reject`)."
-        )

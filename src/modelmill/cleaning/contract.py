@@ -44,13 +44,13 @@ def _reasons(records: pl.DataFrame, contract: ContractSpec, labelled: bool) -> d
         "id": [("id occurs before", pl.col("id").is_first_distinct())],
     }
     if labelled:
-        checks["label"] = [("label is missing", pl.col("label").is_not_null())]
+        checks["label"] = [("label is missing", pl.col("label").str.strip_chars() != "")]
         if contract.labels is not None:
             message = f"label is none of {', '.join(contract.labels)}"
             checks["label"].append((message, pl.col("label").is_in(contract.labels)))
 
     def check(expression: pl.Expr, message: str) -> pa.Check:
-        return pa.Check(lambda data: data.lazyframe.select(expression.fill_null(True)), error=message)
+        return pa.Check(lambda data: data.lazyframe.select(expression.fill_null(False)), error=message)
 
     schema = pa.DataFrameSchema(
         {

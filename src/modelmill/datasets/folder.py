@@ -47,7 +47,11 @@ class Folder(AbstractDataset[Savable, Path]):
             data.save(aside)
             if final.exists():  # a folder that is not empty cannot be renamed over
                 final.rename(former)
-            aside.rename(final)
+            try:
+                aside.rename(final)
+            except OSError:
+                former.rename(final)
+                raise
         finally:
             shutil.rmtree(aside, ignore_errors=True)
             shutil.rmtree(former, ignore_errors=True)

@@ -33,7 +33,8 @@ def figure(value: dict[str, float]) -> str:
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [header, ["---"] * len(header), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -110,7 +111,7 @@ def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpe
     return (
         f"## Training\n\nBackbone `{spec.backbone}` ({origin}; licence: {backbone.licence}).{described}\n\n"
         f"{training['steps']} steps in {training['epochs']} epochs, {training['seconds']:.0f} s, "
-        f"{training['precision']}; learning rate {spec.training.learning_rate:g}, "
-        f"{spec.training.batch_tokens} tokens a batch, seed {spec.training.seed}. "
+        f"{training['precision']}; learning rate {training['learning_rate']:g}, "
+        f"{training['batch_tokens']} tokens a batch, seed {training['seed']}. "
         f"The weights of the epoch with the best validation macro-F1 ({training['best']:.3f}) are kept."
     )

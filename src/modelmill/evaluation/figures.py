@@ -53,6 +53,6 @@ def confusion_matrix(report: dict[str, Any]) -> "Figure":
         )
     )
     figure.update_layout(title="Confusion matrix (test split)", template="plotly_white")
-    figure.update_xaxes(title_text="predicted")
-    figure.update_yaxes(title_text="true", autorange="reversed", scaleanchor="x")
+    figure.update_xaxes(title_text="predicted", type="category")
+    figure.update_yaxes(title_text="true", autorange="reversed", type="category")
     return figure

@@ -1,11 +1,15 @@
 """The evaluation of one product as plain data: what the card, MLflow and the gates read."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from modelmill.cleaning.text import duplicate_key
+from modelmill.errors import DataError
 from modelmill.evaluation.metrics import Outcome, Resampling, confusion, difference, label_table, metric_table
+from modelmill.records import table_digest
 from modelmill.specs.product import SMALLER_IS_BETTER, EvaluationSpec, GateSpec
 
 
@@ -66,14 +70,26 @@ def compare_random_start(
     }
 
 
-def leak_report(train: pl.DataFrame, test: pl.DataFrame, corpus: pl.DataFrame | None = None) -> dict[str, Any]:
-    """How many test texts stand, up to case and punctuation, in the training split or the backbone's corpus.
+def leak_report(
+    model: Path, train: pl.DataFrame, test: pl.DataFrame, corpus: pl.DataFrame | None = None
+) -> dict[str, Any]:
+    """How many test texts stand, up to case and blanks, in the training split or the backbone's corpus.
 
     Args:
-        train: training records.
+        model: the model folder; it knows what it was trained on.
+        train: training records, augmented.
         test: test records.
         corpus: records that the backbone was pretrained on; None when that is not known here.
+
+    Raises:
+        DataError: when the model was trained on other records.
     """
+    product = json.loads((model / "product.json").read_text(encoding="utf-8"))
+    if product["trained_on_sha256"] != table_digest(train):
+        raise DataError(
+            "the model was trained on other records than the training split that is there now, so its test split may "
+            "not be unseen. Run tokenization and fine_tuning again before evaluation."
+        )
     keys = {duplicate_key(text) for text in test["text"]}
 
     def shared(table: pl.DataFrame) -> int:

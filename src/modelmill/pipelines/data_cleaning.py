@@ -16,7 +16,12 @@ def for_product() -> Pipeline:
         [
             Node(read_sources, ["params:source", "params:project_root"], ["raw", "sources"], name="ingest"),
             Node(clean_product, ["raw", "params:contract", "params:cleaning"], CLEAN, name="clean"),
-            Node(split_records, ["clean", "params:split"], ["train", "validation", "test"], name="split"),
+            Node(
+                split_records,
+                ["clean", "params:split", "params:contract"],
+                ["train", "validation", "test"],
+                name="split",
+            ),
         ]
     )
 

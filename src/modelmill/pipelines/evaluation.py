@@ -19,7 +19,7 @@ def for_product(*, random_start: bool, corpus_known: bool) -> Pipeline:
         Node(predict, ["model", "test"], "predictions", name="predict"),
         Node(majority_baseline, ["train", "test"], "majority_predictions", name="majority_baseline"),
         Node(linear_baseline, ["train", "validation", "test"], "linear_predictions", name="linear_baseline"),
-        Node(leak_report, ["train", "test", *corpus], "leaks", name="look_for_leaks"),
+        Node(leak_report, ["model", "train_augmented", "test", *corpus], "leaks", name="look_for_leaks"),
         Node(evaluate, [*answers, "leaks", "params:evaluation"], metrics, name="evaluate"),
         Node(confusion_matrix, "metrics", "confusion_matrix", name="plot_confusion_matrix"),
         Node(model_card, [*reports, "params:product", "params:backbone"], "model_card", name="write_model_card"),

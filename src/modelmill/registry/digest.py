@@ -6,8 +6,6 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 
 def tensor_digest(folder: Path) -> str:
     """SHA-256 over all tensors of a model folder: sorted by name; name, dtype, shape, bytes.
@@ -32,12 +30,4 @@ def tensor_digest(folder: Path) -> str:
         with path.open("rb") as stream:
             stream.seek(start + begin)
             digest.update(stream.read(end - begin))
-    return digest.hexdigest()
-
-
-def table_digest(table: pl.DataFrame) -> str:
-    """SHA-256 over the id, text and label of records in their order."""
-    digest = hashlib.sha256()
-    for row in table.select("id", "text", "label").iter_rows():
-        digest.update(json.dumps(row, ensure_ascii=True).encode())
     return digest.hexdigest()

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from modelmill.registry.digest import table_digest
+from modelmill.records import table_digest
 
 
 def code_lineage(root: Path) -> dict[str, str]:

@@ -44,24 +44,28 @@ def local_path(address: str, root: Path) -> Path:
 
 
 def locate_files(address: str, root: Path) -> list[LocatedFile]:
-    """The files that an address with `*` and `{label}` stands for, in a stable order.
+    """The files that an address with `*` and `{label}` stands for, in a stable order; hidden ones are left out.
 
     Raises:
         SourceError: when there are none.
     """
-    path = local_path(address, root)
-    base = Path(*_before_wildcard(path.parts))
-    pattern = "/".join(path.parts[len(base.parts) :])
-    if not pattern:
-        found = [base] if base.is_file() else sorted(p for p in base.glob("*") if p.is_file())
+    before, pattern = _before_wildcard(address)
+    base = local_path(before, root)
+    if pattern:
+        paths = base.glob(re.sub(r"\{label\}", "*", pattern))
     else:
-        found = sorted(p for p in base.glob(re.sub(r"\{label\}", "*", pattern)) if p.is_file())
+        paths = base.glob("*") if base.is_dir() else (p for p in [base])
+    found = sorted(p for p in paths if p.is_file() and not _hidden(p.relative_to(base)))
     if not found:
         raise SourceError(
             f"{address}: there is no such file (looked in {base if pattern else base.parent}).\n"
             "Put the file there, or correct `source.files` in the product's declaration."
         )
-    return [LocatedFile(p, _shown(p, address, root), _label_in(p.relative_to(base).as_posix(), pattern)) for p in found]
+    labels = [_label_in(p.relative_to(base).as_posix(), pattern) for p in found]
+    if "{label}" in pattern and None in labels:
+        unclear = found[labels.index(None)]
+        raise SourceError(f"{address}: cannot tell the label of {unclear}; use only `*` beside {{label}}.")
+    return [LocatedFile(p, _shown(p, address, root), label) for p, label in zip(found, labels, strict=True)]
 
 
 def why_missing(address: str, root: Path) -> str | None:
@@ -87,7 +91,7 @@ def verify_sha256(files: list[LocatedFile], expected: dict[str, str], address: s
         matches = [digest for shown, digest in digests.items() if shown == name or shown.endswith("/" + name)]
         if not matches:
             raise SourceError(f"{address}: `sha256` names '{name}', which is not among the files; correct the name.")
-        if declared.lower() not in matches:
+        if {declared.lower()} != set(matches):
             raise SourceError(
                 f"{address}: '{name}' is not the declared file.\n"
                 f"  expected SHA-256 {declared}\n  found    {matches[0]}\n"
@@ -102,11 +106,15 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _before_wildcard(parts: tuple[str, ...]) -> tuple[str, ...]:
-    for i, part in enumerate(parts):
-        if any(mark in part for mark in "*?[{"):
-            return parts[:i]
-    return parts
+def _before_wildcard(address: str) -> tuple[str, str]:
+    """('data/reviews', '{label}/*.txt'): the folder (or file) without wildcards, and the rest."""
+    parts = address.split("/")
+    first = next((i for i, part in enumerate(parts) if any(mark in part for mark in "*?[{")), len(parts))
+    return "/".join(parts[:first]), "/".join(parts[first:])
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _label_in(relative: str, pattern: str) -> str | None:

@@ -1,6 +1,6 @@
 """One reader per file format: a file becomes a table whose first column is the place in the file.
 
-Every reader returns the columns `line` (1-based line or row) and the file's own columns as text.
+Every reader returns the columns `#line` (1-based line or row) and the file's own columns as text.
 """
 
 import csv
@@ -17,6 +17,9 @@ from typing import Any
 import polars as pl
 
 from modelmill.errors import SourceError
+
+LINE = "#line"
+"""The column of every reader's table that says where a record stands."""
 
 POS_TAG = re.compile(r"/[A-Za-z]+\s*")
 """A part-of-speech tag of the People's Daily corpus and the blanks behind it: '迈向/v  充满/v'."""
@@ -53,7 +56,7 @@ def read_lines(path: Path, shown: str, encoding: str) -> pl.DataFrame:
     """One record a line; empty lines carry no record."""
     lines = decode(path, shown, encoding).split("\n")  # not splitlines(): it cuts at U+2028 and form feeds too
     numbered = [(i, line.rstrip("\r")) for i, line in enumerate(lines, 1) if line.strip()]
-    return pl.DataFrame(numbered, schema={"line": pl.Int64, "text": pl.String}, orient="row")
+    return pl.DataFrame(numbered, schema={LINE: pl.Int64, "text": pl.String}, orient="row")
 
 
 def read_pos_tagged(path: Path, shown: str, encoding: str) -> pl.DataFrame:
@@ -64,7 +67,7 @@ def read_pos_tagged(path: Path, shown: str, encoding: str) -> pl.DataFrame:
 
 def read_document(path: Path, shown: str, encoding: str) -> pl.DataFrame:
     """The whole file is one record."""
-    return pl.DataFrame({"line": [1], "text": [decode(path, shown, encoding)]})
+    return pl.DataFrame({LINE: [1], "text": [decode(path, shown, encoding)]})
 
 
 def _read_separated(path: Path, shown: str, encoding: str, separator: str) -> pl.DataFrame:
@@ -86,10 +89,10 @@ def _read_separated(path: Path, shown: str, encoding: str, separator: str) -> pl
                 rows.append([str(reader.line_num), *(field if field.strip() else None for field in row)])
     except csv.Error as error:
         raise SourceError(f"{shown}:{reader.line_num}: {error}; mend the quotes of this row.") from None
-    schema = {"line": pl.String, **dict.fromkeys(header, pl.String)}
+    schema = {LINE: pl.String, **dict.fromkeys(header, pl.String)}
     if len(schema) != len(header) + 1:
-        raise SourceError(f"{shown}:1: a column name stands twice (or is 'line'); rename one of them.")
-    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("line").cast(pl.Int64))
+        raise SourceError(f"{shown}:1: a column name stands twice (or is '#line'); rename one of them.")
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col(LINE).cast(pl.Int64))
 
 
 def read_csv(path: Path, shown: str, encoding: str) -> pl.DataFrame:
@@ -114,10 +117,23 @@ def read_jsonl(path: Path, shown: str, encoding: str) -> pl.DataFrame:
             raise SourceError(f"{shown}:{number}: this is not JSON ({error.msg}); mend or remove the line.") from None
         if not isinstance(value, dict):
             raise SourceError(f'{shown}:{number}: expected an object like {{"text": ...}}; mend or remove the line.')
-        rows.append({"line": number, **{key: _as_text(item) for key, item in value.items()}})
-    names = list(dict.fromkeys(key for row in rows for key in row)) or ["line"]
-    schema = {name: pl.Int64 if name == "line" else pl.String for name in names}
-    return pl.DataFrame([{name: row.get(name) for name in names} for row in rows], schema=schema)
+        if _LONE_SURROGATE.search(line) and any(
+            "\ud800" <= c <= "\udfff" for c in json.dumps(value, ensure_ascii=False)
+        ):
+            raise SourceError(f"{shown}:{number}: half of a surrogate pair is not text; mend or remove the line.")
+        rows.append({LINE: number, **value})
+    return _table_of(rows)
+
+
+_LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _table_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Mappings with a `LINE` as a table of text; a key that a row lacks is missing there."""
+    names = list(dict.fromkeys(key for row in rows for key in row)) or [LINE]
+    schema = {name: pl.Int64 if name == LINE else pl.String for name in names}
+    cells = [{name: row.get(name) if name == LINE else _as_text(row.get(name)) for name in names} for row in rows]
+    return pl.DataFrame(cells, schema=schema)
 
 
 def _as_text(value: object) -> str | None:
@@ -134,8 +150,7 @@ def read_parquet(path: Path, shown: str, encoding: str) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise SourceError(f"{shown}: this is not a readable parquet file ({reason}); bring it again.") from None
-    floats = [name for name, kind in table.schema.items() if kind.is_float()]
-    return table.with_columns(pl.col(floats).fill_nan(None)).cast(pl.String).with_row_index("line", 1)
+    return _plain(table)
 
 
 class _DataOnly(pickle.Unpickler):
@@ -154,13 +169,13 @@ def read_pickle(path: Path, shown: str, encoding: str) -> pl.DataFrame:
         raise SourceError(
             f"{shown}: refused to open this pickle: {error}.\nOnly plain data is read; convert the file to parquet."
         ) from None
-    if isinstance(value, (list, tuple)) and value and all(isinstance(item, dict) for item in value):
-        columns = {str(key): [_as_text(item.get(key)) for item in value] for key in value[0]}
-    elif isinstance(value, (list, tuple)) and value and len({len(column) for column in value}) == 1:
-        columns = {str(i): [_as_text(item) for item in column] for i, column in enumerate(value)}
-    else:
-        raise SourceError(f"{shown}: expected a sequence of columns or of mappings; convert the file to parquet.")
-    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_row_index("line", 1)
+    items = value if isinstance(value, (list, tuple)) else []
+    if items and all(isinstance(item, dict) for item in items):
+        return _table_of([{LINE: i, **{str(k): v for k, v in item.items()}} for i, item in enumerate(items, 1)])
+    if items and all(isinstance(item, (list, tuple)) and len(item) == len(items[0]) for item in items):
+        rows = zip(*items, strict=True)
+        return _table_of([{LINE: i, **{str(k): v for k, v in enumerate(row)}} for i, row in enumerate(rows, 1)])
+    raise SourceError(f"{shown}: expected a sequence of columns or of mappings; convert the file to parquet.")
 
 
 READERS: dict[str, Callable[[Path, str, str], pl.DataFrame]] = {
@@ -190,4 +205,13 @@ def read_hub(address: str, split: str) -> pl.DataFrame:
         ) from None
     table = pl.from_arrow(loaded.with_format("arrow")[:])
     assert isinstance(table, pl.DataFrame)
-    return table.cast(pl.String).with_row_index("line", 1)
+    return _plain(table)
+
+
+def _plain(table: pl.DataFrame) -> pl.DataFrame:
+    """Columns of text and numbers, as text, NaN as missing; nested and binary columns hold no text or label."""
+    kinds = table.schema.items()
+    simple = [n for n, kind in kinds if not kind.is_nested() and kind not in (pl.Binary, pl.Object)]
+    floats = [n for n in simple if table.schema[n].is_float()]
+    plain = table.select(simple).with_columns(pl.col(floats).fill_nan(None)).cast(pl.String)
+    return plain.with_row_index(LINE, 1)

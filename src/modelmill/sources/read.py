@@ -7,12 +7,10 @@ from pathlib import Path
 import polars as pl
 
 from modelmill.errors import SourceError
+from modelmill.records import concat_records
 from modelmill.sources.address import locate_files, verify_sha256
-from modelmill.sources.formats import READERS, read_hub
+from modelmill.sources.formats import LINE, READERS, read_hub
 from modelmill.specs.source import Sources, SourceSpec
-
-RECORD = {"id": pl.String, "text": pl.String, "label": pl.String, "origin": pl.String}
-"""The columns of a table of records; `origin` is file:line."""
 
 
 def read_sources(sources: Sources, root: str) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -31,7 +29,7 @@ def read_sources(sources: Sources, root: str) -> tuple[pl.DataFrame, dict[str, s
     """
     tables, digests = [], {}
     for source in sources.root:
-        if source.resolved_format == "hub":
+        if source.from_hub:
             table = read_hub(source.files, source.split)
             tables.append(_as_records(table, source, source.files, None))
             digests[source.files] = hashlib.sha256(table.write_csv().encode()).hexdigest()
@@ -42,37 +40,36 @@ def read_sources(sources: Sources, root: str) -> tuple[pl.DataFrame, dict[str, s
         for file in files:
             table = reader(file.path, file.shown, source.encoding)
             tables.append(_as_records(table, source, file.shown, file.label))
-    records = pl.concat(tables) if tables else pl.DataFrame(schema=RECORD)
-    return _with_ids(records), digests
+    return _with_ids(concat_records(*tables)), digests
 
 
 def _as_records(table: pl.DataFrame, source: SourceSpec, shown: str, label: str | None) -> pl.DataFrame:
     names = {ours: _column(table, source, ours, shown) for ours in ("id", "text", "label")}
     if names["text"] is None:
-        available = ", ".join(name for name in table.columns if name != "line")
+        available = ", ".join(name for name in table.columns if name != LINE)
         raise SourceError(
-            f"{shown}:1: no column '{source.columns.get('text', 'text')}' for the text; the file has: {available}.\n"
+            f"{shown}:1: no column 'text' for the text; the file has: {available}.\n"
             "Name it in the declaration: `source: {columns: {text: NAME}}`."
         )
     label_column = names["label"]
     return table.select(
         (pl.col(names["id"]) if names["id"] else pl.lit(None)).cast(pl.String).alias("id"),
         pl.col(names["text"]).cast(pl.String).alias("text"),
-        (pl.col(label_column) if label_column else pl.lit(label)).cast(pl.String).alias("label"),
-        pl.format("{}:{}", pl.lit(shown), pl.col("line")).alias("origin"),
+        (pl.col(label_column) if label_column and label is None else pl.lit(label)).cast(pl.String).alias("label"),
+        pl.format("{}:{}", pl.lit(shown), pl.col(LINE)).alias("origin"),
     )
 
 
 def _column(table: pl.DataFrame, source: SourceSpec, ours: str, shown: str) -> str | None:
     """The file's column for one of ours; a declared one must exist."""
-    declared = source.columns.get(ours)  # type: ignore[call-overload]
+    declared: str | None = getattr(source.columns, ours)
     if declared is None:
         return ours if ours in table.columns else None
-    if str(declared) in table.columns:
-        return str(declared)
-    if isinstance(declared, int) and declared < table.width - 1:
-        return table.columns[declared + 1]
-    available = ", ".join(name for name in table.columns if name != "line")
+    if declared in table.columns:
+        return declared
+    if declared.isdecimal() and int(declared) < table.width - 1:
+        return table.columns[int(declared) + 1]
+    available = ", ".join(name for name in table.columns if name != LINE)
     raise SourceError(
         f"{shown}:1: no column '{declared}', which `source.columns.{ours}` names; the file has: {available}."
     )
@@ -85,14 +82,9 @@ def _with_ids(records: pl.DataFrame) -> pl.DataFrame:
     seen: Counter[str] = Counter()
     ids = []
     for given, text, label in records.select("id", "text", "label").iter_rows():
-        key = given or hashlib.sha256(f"{label}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        key = given or hashlib.sha256(f"{label}\0{text}".encode()).hexdigest()[:16]
         if given is None:
             seen[key] += 1
             key = key if seen[key] == 1 else f"{key}-{seen[key]}"
         ids.append(key)
     return records.with_columns(pl.Series("id", ids, dtype=pl.String))
-
-
-def concat_records(*tables: pl.DataFrame) -> pl.DataFrame:
-    """Tables of records, one after another; no table gives an empty one."""
-    return pl.concat([pl.DataFrame(schema=RECORD), *tables])

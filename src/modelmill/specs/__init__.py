@@ -1,6 +1,6 @@
 """The language of the YAML files: what a team may declare, its defaults, and its errors with file:line.
 
-Light: pydantic and the standard library only, so that every command line starts quickly.
+Light: pydantic and PyYAML only, so that every command line starts quickly.
 """
 
 from modelmill.specs.backbone import BackboneSpec

@@ -39,7 +39,6 @@ class TokenizerSpec(Spec):
 class ArchitectureSpec(Spec):
     """The encoder: pre-norm, rotary positions, gated MLP (ModernBERT, Warner et al. 2024, arXiv:2412.13663)."""
 
-    kind: Literal["modernbert"] = "modernbert"
     layers: int = Field(4, ge=1)
     hidden: int = Field(256, ge=8)
     heads: int = Field(4, ge=1)
@@ -87,4 +86,6 @@ class BackboneSpec(Spec):
     def _one_way(self) -> Self:
         if (self.model is None) == (self.pretraining is None):
             raise ValueError("give either `model` (take it from somewhere) or `pretraining` (make it here)")
+        if self.sha256 and self.pretraining:
+            raise ValueError("`sha256` belongs to `model`; a backbone that is made here has none")
         return self

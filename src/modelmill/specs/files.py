@@ -100,5 +100,6 @@ def locate(key: Key, files: list[DeclarationFile]) -> str:
             if (*found, part) in file.lines:
                 found = (*found, part)
         if found and len(found) >= best[0]:
-            best = (len(found), f"{file.shown}:{file.lines[found]}")
+            line = file.lines[found]  # 0: the file has no lines, it is the command line
+            best = (len(found), f"{file.shown}:{line}" if line else file.shown)
     return best[1]

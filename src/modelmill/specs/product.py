@@ -11,7 +11,7 @@ from modelmill.specs.training import FineTuningSpec, TokenizationSpec
 TASK_METRICS: dict[str, tuple[str, ...]] = {
     "text_classification": ("accuracy", "macro_f1", "weighted_f1", "calibration_error"),
 }
-"""Metrics that each task kind computes; `tasks/` computes exactly these."""
+"""Metrics that each task kind computes; `evaluation/metrics.py` computes exactly these."""
 
 SMALLER_IS_BETTER = frozenset({"calibration_error"})
 

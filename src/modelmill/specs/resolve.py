@@ -1,5 +1,6 @@
 """From YAML files to resolved declarations: merge, validate, cross-check; all mistakes in one report."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -17,6 +18,13 @@ from modelmill.specs.product import TASK_METRICS, ProductSpec
 
 Kind = Literal["products", "backbones"]
 SPECS: dict[Kind, type[Spec]] = {"products": ProductSpec, "backbones": BackboneSpec}
+
+
+RESERVED = frozenset(
+    {"data_cleaning", "augmentation", "tokenization", "pretraining", "fine_tuning", "evaluation", "registration"}
+    | {"mlflow", "project_root", "params", "product", "backbone"}
+)
+"""Names of pipelines and of parameters that every run has."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class DeclarationFiles:
     @classmethod
     def find(cls, kind: Kind, folders: list[Path], root: Path) -> "DeclarationFiles":
         """Read `<folder>/<kind>/*.yml` of each environment folder."""
-        paths = [path for folder in folders for path in sorted((folder / kind).glob("*.y*ml"))]
+        paths = [path for folder in folders for path in sorted((folder / kind).rglob("*.y*ml"))]
         shown = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in paths]
         return cls(kind, [read_declaration(path, name) for path, name in zip(paths, shown, strict=True)])
 
@@ -88,7 +96,8 @@ def resolve(
                 specs[kind][name] = spec_class.model_validate(value)
             except ValidationError as error:
                 problems += [_explain(detail, name, spec_class, where) for detail in error.errors()]
-    problems += _cross_check(specs, raw, files)
+    if not any(found.problems for found in files.values()):  # else what is missing may stand in a file that is broken
+        problems += _cross_check(specs, raw, files)
     if problems:
         raise DeclarationError(report(problems))
     return Declarations(specs["products"], specs["backbones"])
@@ -96,9 +105,14 @@ def resolve(
 
 def report(problems: list[Problem]) -> str:
     """One message with all mistakes, in the order of the files."""
-    count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-    lines = sorted({str(problem) for problem in problems})
+    lines = sorted({str(problem) for problem in problems}, key=_by_number)
+    count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
     return f"{count} in the declarations; nothing was run.\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _by_number(line: str) -> list[str | int]:
+    """Line 9 before line 10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", line)]
 
 
 def hint(word: object, choices: list[str]) -> str:
@@ -108,14 +122,17 @@ def hint(word: object, choices: list[str]) -> str:
 
 
 def _name_problems(name: str, where: list[DeclarationFile]) -> list[Problem]:
-    if name.isidentifier() and name.isascii() and name == name.lower():
+    if not re.fullmatch("[a-z][a-z0-9_]*", name):
+        message = "a name is lower-case letters, digits and _, and starts with a letter (it names files and models)"
+    elif name in RESERVED:
+        message = "this name is taken by the framework; choose another"
+    else:
         return []
-    message = "a name is lower-case letters, digits and _, and starts with a letter (it names files and models)"
     return [Problem(locate((name,), where), name, message)]
 
 
 def _explain(detail: ErrorDetails, name: str, spec: type[Spec], where: list[DeclarationFile]) -> Problem:
-    path: Key = (name, *detail["loc"])
+    path: Key = (name, *(part for part in detail["loc"] if part != "[key]"))
     place = locate(path, where) if where else "--params"
     given = detail["input"]
     match detail["type"]:

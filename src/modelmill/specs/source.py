@@ -3,11 +3,11 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, RootModel, field_validator, model_validator
+from pydantic import BeforeValidator, Field, RootModel, field_validator, model_validator
 
 from modelmill.specs.base import OneOrMore, Share, Spec
 
-Format = Literal["lines", "documents", "csv", "tsv", "jsonl", "parquet", "pos_tagged", "pickle", "hub"]
+Format = Literal["lines", "documents", "csv", "tsv", "jsonl", "parquet", "pos_tagged", "pickle"]
 
 SUFFIXES: dict[str, Format] = {
     ".txt": "lines",
@@ -17,6 +17,22 @@ SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet",
     ".pkl": "pickle",
 }
+
+
+def _column_name(value: object) -> object:
+    """A place such as 1 is written without quotes in YAML; keep it as text."""
+    return str(value) if type(value) is int and value >= 0 else value
+
+
+Column = Annotated[str, BeforeValidator(_column_name, json_schema_input_type=str | int)]
+
+
+class ColumnsSpec(Spec):
+    """Which column of a file holds what: its name, or its place from 0."""
+
+    text: Column | None = None
+    label: Column | None = None
+    id: Column | None = None
 
 
 class SourceSpec(Spec):
@@ -29,8 +45,8 @@ class SourceSpec(Spec):
 
     files: str = Field(min_length=1)
     format: Format | None = Field(None, description="default: by the file's ending; `.txt` is one record a line")
-    columns: dict[Literal["text", "label", "id"], str | int] = Field(
-        default_factory=dict, description="our name: the column's name (or place, from 0) in the file"
+    columns: ColumnsSpec = Field(
+        ColumnsSpec(), description="our name: the column's name (or place, from 0) in the file"
     )
     encoding: str = "utf-8"
     split: str = Field("train", description="which split of a hub dataset")
@@ -47,7 +63,11 @@ class SourceSpec(Spec):
 
     @model_validator(mode="after")
     def _format_can_be_told(self) -> Self:
-        if not self.files.startswith("hf://") and self.format is None and self.suffix not in SUFFIXES:
+        if self.from_hub and (self.sha256 or self.format):
+            raise ValueError("a dataset of the hub has no `format` and no `sha256`; leave them out")
+        if "{label}" in self.files and self.columns.label is not None:
+            raise ValueError("the label comes from `{label}` in `files` or from `columns`, not from both")
+        if not self.from_hub and self.format is None and self.suffix not in SUFFIXES:
             raise ValueError(
                 f"cannot tell the format from '{self.files}'; add `format:` (lines, documents, csv, tsv, "
                 "jsonl, parquet, pos_tagged or pickle)"
@@ -61,8 +81,13 @@ class SourceSpec(Spec):
 
     @property
     def resolved_format(self) -> Format:
-        """The declared format, or the one that the address tells."""
-        return "hub" if self.files.startswith("hf://") else self.format or SUFFIXES[self.suffix]
+        """The declared format, or the one that the address tells; files only."""
+        return self.format or SUFFIXES[self.suffix]
+
+    @property
+    def from_hub(self) -> bool:
+        """Whether the records come from the Hugging Face hub."""
+        return self.files.startswith("hf://")
 
 
 class ContractSpec(Spec):

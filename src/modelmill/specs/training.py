@@ -7,6 +7,7 @@ from pydantic import Field
 from modelmill.specs.base import Share, Spec
 
 Precision = Literal["bf16-mixed", "32-true"]
+DeclaredPrecision = Literal["auto", "bf16-mixed", "32-true"]
 
 
 class OptimizerSpec(Spec):
@@ -26,7 +27,7 @@ class FineTuningSpec(OptimizerSpec):
     dropout: Share = 0.1
     label_smoothing: Share = 0.0
     patience: int = Field(2, ge=1, description="epochs without a better validation score before it stops")
-    precision: Precision | Literal["auto"] = Field("auto", description="auto: bf16 where the processor computes in it")
+    precision: DeclaredPrecision = Field("auto", description="auto: bf16 where the processor computes in it")
     seed: int = Field(0, ge=0, description="of the new head's weights, the dropout and the order of the records")
 
 
@@ -45,6 +46,8 @@ class PretrainingTrainingSpec(OptimizerSpec):
     max_steps: int = Field(1000, ge=1)
     block_tokens: int = Field(128, ge=16)
     batch_blocks: int = Field(32, ge=1)
-    masked: Share = Field(0.2, description="share of the tokens to predict; of those 80% [MASK], 10% random")
-    precision: Precision | Literal["auto"] = "auto"
+    masked: float = Field(
+        0.2, gt=0, lt=1, description="share of the tokens to predict; of those 80% [MASK], 10% random"
+    )
+    precision: DeclaredPrecision = "auto"
     seed: int = Field(0, ge=0, description="of the weights, the masks and the order of the text")

@@ -75,7 +75,6 @@ def _train(
         None,
         loader(validation, length_buckets(validation.lengths, BATCH_TOKENS, None), module.pad),
         FitPlan(
-            seed=spec.seed,
             precision=spec.precision,
             max_epochs=spec.max_epochs,
             monitor="validation_macro_f1",
@@ -86,10 +85,11 @@ def _train(
         "task": "text_classification",
         "labels": shards.label_names,
         "max_tokens": shards.max_tokens,
+        "trained_on_sha256": shards.records_sha256,
         "random_start": random_start,
         "seed": spec.seed,
     }
-    return TrainedClassifier(model, load_tokenizer(backbone), product), curves, report
+    return TrainedClassifier(model, load_tokenizer(backbone), product), curves, {**report, **spec.model_dump()}
 
 
 def _new_model(backbone: Path, labels: list[str], dropout: float, random_start: bool) -> Any:
@@ -112,7 +112,7 @@ def _new_model(backbone: Path, labels: list[str], dropout: float, random_start: 
 
 
 class Predictor:
-    """A model folder that answers texts with probabilities. Evaluation, the registry and the API use this one."""
+    """A model folder that answers texts with probabilities. Evaluation and the registered version use this one."""
 
     def __init__(self, folder: Path) -> None:
         from transformers import AutoModelForSequenceClassification

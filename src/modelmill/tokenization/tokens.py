@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from modelmill.errors import DataError
+from modelmill.records import table_digest
 from modelmill.specs.training import TokenizationSpec
 
 Ids = NDArray[np.int32]
@@ -37,11 +39,15 @@ class Tokens:
 
 @dataclass(frozen=True)
 class TokenShards:
-    """Tokens of a product's splits (or of a corpus, as its split `train`), its labels in order, the longest text."""
+    """Tokens of a product's splits (or of a corpus, as its split `train`), its labels in order, the longest text.
+
+    `records_sha256` says which records the split `train` was made from.
+    """
 
     splits: dict[str, Tokens]
     label_names: list[str]
     max_tokens: int | None
+    records_sha256: str
 
     def save(self, folder: Path) -> None:
         """Write one folder per split, and `tokens.json`."""
@@ -52,6 +58,7 @@ class TokenShards:
         about = {
             "labels": self.label_names,
             "max_tokens": self.max_tokens,
+            "records_sha256": self.records_sha256,
             "splits": {name: {"texts": len(t), "tokens": len(t.ids)} for name, t in self.splits.items()},
         }
         (folder / "tokens.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
@@ -69,7 +76,7 @@ class TokenShards:
             if path.is_dir()
         }
         about = json.loads((folder / "tokens.json").read_text(encoding="utf-8"))
-        return cls(splits, about["labels"], about["max_tokens"])
+        return cls(splits, about["labels"], about["max_tokens"], about["records_sha256"])
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -110,13 +117,16 @@ def tokenize(
         flat = np.fromiter((token for ids in encoded for token in ids), np.int32, int(lengths.sum()))
         labels = np.array([number.get(label, -1) for label in table["label"]], np.int64)
         splits[name] = Tokens(flat, np.concatenate([[0], np.cumsum(lengths)]), labels)
-    return TokenShards(splits, label_names, max_tokens)
+    return TokenShards(splits, label_names, max_tokens, table_digest(tables["train"]))
 
 
 def tokenize_product(
     train: pl.DataFrame, validation: pl.DataFrame, backbone: Path, spec: TokenizationSpec
 ) -> TokenShards:
     """The splits that training reads, by the backbone's tokenizer."""
+    longest = json.loads((backbone / "config.json").read_text(encoding="utf-8")).get("max_position_embeddings")
+    if longest is not None and spec.max_tokens > longest:
+        raise DataError(f"`tokenization.max_tokens` is {spec.max_tokens}, but the backbone reads {longest}; lower it.")
     label_names = sorted(set(train["label"]))
     return tokenize({"train": train, "validation": validation}, backbone, spec.max_tokens, label_names)
 

@@ -7,7 +7,8 @@ import polars as pl
 
 from modelmill.cleaning.clean import clean_product
 from modelmill.cleaning.split import split_records
-from modelmill.sources.read import concat_records, read_sources
+from modelmill.records import concat_records
+from modelmill.sources.read import read_sources
 from modelmill.specs.source import CleaningSpec, ContractSpec, Sources, SplitSpec
 
 PRODUCT_SECTIONS = ("source", "contract", "cleaning", "split")
@@ -35,5 +36,6 @@ def _splits(root: str, sections: tuple[Any, ...]) -> Iterator[tuple[pl.DataFrame
     for i in range(0, len(sections), step):
         source, contract, cleaning, split = sections[i : i + step]
         raw, _ = read_sources(Sources.model_validate(source), root)
-        clean, _, _ = clean_product(raw, ContractSpec.model_validate(contract), CleaningSpec.model_validate(cleaning))
-        yield split_records(clean, SplitSpec.model_validate(split))
+        allowed = ContractSpec.model_validate(contract)
+        clean, _, _ = clean_product(raw, allowed, CleaningSpec.model_validate(cleaning))
+        yield split_records(clean, SplitSpec.model_validate(split), allowed)

@@ -8,16 +8,8 @@ from pathlib import Path
 from modelmill.errors import SourceError
 from modelmill.sources.address import HUB, LocatedFile, local_path, verify_sha256
 
-NEEDED = ("config.json", "model.safetensors")
-WANTED = (
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "config.json",
-    "tokenizer*",
-    "vocab*",
-    "merges.txt",
-    "special_*",
-)
+NEEDED = ("config.json", "*.safetensors", "tokenizer*")
+WANTED = (*NEEDED, "*.safetensors.index.json", "vocab*", "merges.txt", "special_*", "added_tokens.json", "*.model")
 
 
 @dataclass(frozen=True)
@@ -50,7 +42,7 @@ def fetch_backbone(model: str, sha256: dict[str, str], root: str) -> FetchedBack
     folder = _download(model) if model.startswith(HUB) else local_path(model, Path(root))
     if not folder.is_dir():
         raise SourceError(f"{model}: there is no such folder; correct `model` in the backbone's declaration.")
-    missing = [name for name in NEEDED if not (folder / name).is_file()]
+    missing = [pattern for pattern in NEEDED if not any(folder.glob(pattern))]
     if missing:
         raise SourceError(
             f"{model}: the folder lacks {', '.join(missing)}.\n"

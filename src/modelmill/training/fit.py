@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from modelmill.specs.training import Precision
+from modelmill.specs.training import DeclaredPrecision, Precision
 
 if TYPE_CHECKING:
     from pytorch_lightning import LightningModule
@@ -28,8 +28,7 @@ class FitPlan:
     `monitor` is a logged figure whose highest value marks the best weights; None keeps the last ones.
     """
 
-    seed: int
-    precision: Precision | Literal["auto"]
+    precision: DeclaredPrecision
     max_epochs: int = -1
     max_steps: int = -1
     validate_every: int | None = None
@@ -37,7 +36,7 @@ class FitPlan:
     patience: int = 1
 
 
-def resolve_precision(precision: Precision | Literal["auto"]) -> Precision:
+def resolve_precision(precision: DeclaredPrecision) -> Precision:
     """`auto` is bf16 where the hardware computes in it: CUDA since Ampere, CPUs with avx512_bf16 or AMX."""
     if precision != "auto":
         return precision
@@ -69,7 +68,6 @@ def fit(
 
     from modelmill.training.curves_module import CurveLogger
 
-    lightning.seed_everything(plan.seed, verbose=False)
     precision = resolve_precision(plan.precision)
     curves = CurveLogger()
     started = time.perf_counter()
@@ -106,6 +104,7 @@ def _trainer_options(plan: FitPlan) -> dict[str, Any]:
         "max_epochs": plan.max_epochs,
         "max_steps": plan.max_steps,
         "deterministic": True,
+        "devices": 1,  # more would start `kedro run` again in every process
         "check_val_every_n_epoch": 1 if plan.validate_every is None else None,
         "val_check_interval": plan.validate_every,
         "log_every_n_steps": 10,

@@ -59,10 +59,12 @@ def pretrain(shards: Path, tokenizer_folder: Path, spec: PretrainingSpec) -> tup
     tokenizer = load_tokenizer(tokenizer_folder)
     corpus, held_back = _hold_back(TokenShards.load(shards).splits["train"], plan.block_tokens * VALIDATION_BLOCKS)
     shape = (plan.batch_blocks, plan.block_tokens)
-    if int(corpus.lengths.sum()) < 2 * shape[0] * shape[1]:
+    sizes = int(corpus.lengths.sum()), int(held_back.lengths.sum())
+    if sizes[0] < shape[0] * shape[1] or sizes[1] < shape[1]:
         raise DataError(
-            f"the corpus has {int(corpus.lengths.sum())} tokens; a batch alone takes {shape[0] * shape[1]} "
-            "(`pretraining.training.batch_blocks` x `block_tokens`). Add text or make the batch smaller."
+            f"the corpus is too small: {sizes[0]} tokens to train on, {sizes[1]} held back. A batch takes "
+            f"{shape[0]} x {shape[1]} (`pretraining.training.batch_blocks` x `block_tokens`), the held-back part one "
+            "block. Add text, or make batch and block smaller."
         )
     masking = (
         plan.masked,
@@ -73,13 +75,15 @@ def pretrain(shards: Path, tokenizer_folder: Path, spec: PretrainingSpec) -> tup
     module = MaskedLanguageModel(new_encoder(spec.architecture, tokenizer), plan)
     stream = masked_batches(corpus, shape, masking, plan.seed)
     blocks = packed_blocks(held_back, plan.block_tokens, (plan.seed, 0)).astype(np.int64)
-    fixed = [mask_tokens(part, *masking, (plan.seed, i)) for i, part in enumerate(np.array_split(blocks, 4))]
+    fixed = [
+        mask_tokens(part, *masking, (plan.seed, i))
+        for i, part in enumerate(np.array_split(blocks, min(4, len(blocks))))
+    ]
     curves, report = fit(
         module,
         DataLoader(BatchStream(islice(stream, plan.max_steps)), batch_size=None),
         DataLoader(BatchStream(fixed), batch_size=None),
         FitPlan(
-            seed=plan.seed,
             precision=plan.precision,
             max_steps=plan.max_steps,
             validate_every=max(1, plan.max_steps // 10),
@@ -119,6 +123,6 @@ def new_encoder(spec: ArchitectureSpec, tokenizer: Any) -> "PreTrainedModel":
 def _hold_back(tokens: Tokens, wanted: int) -> tuple[Tokens, Tokens]:
     """Keep the last texts, at most a tenth of the tokens, to validate on."""
     wanted = min(wanted, int(tokens.offsets[-1]) // 10)
-    cut = int(np.searchsorted(tokens.offsets, tokens.offsets[-1] - wanted))
+    cut = min(int(np.searchsorted(tokens.offsets, tokens.offsets[-1] - wanted)), len(tokens) - 1)
     first = Tokens(tokens.ids, tokens.offsets[: cut + 1], tokens.labels[:cut])
     return first, Tokens(tokens.ids, tokens.offsets[cut:], tokens.labels[cut:])

@@ -1,0 +1,22 @@
+"""The table of records that all steps hand on."""
+
+import hashlib
+import json
+
+import polars as pl
+
+RECORD = {"id": pl.String, "text": pl.String, "label": pl.String, "origin": pl.String}
+"""The columns of a table of records; `origin` is file:line."""
+
+
+def concat_records(*tables: pl.DataFrame) -> pl.DataFrame:
+    """Tables of records, one after another; no table gives an empty one."""
+    return pl.concat([pl.DataFrame(schema=RECORD), *tables])
+
+
+def table_digest(records: pl.DataFrame) -> str:
+    """SHA-256 over the id, text and label of records in their order."""
+    digest = hashlib.sha256()
+    for row in records.select("id", "text", "label").iter_rows():
+        digest.update(json.dumps(row, ensure_ascii=True).encode())
+    return digest.hexdigest()
