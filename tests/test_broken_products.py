@@ -150,7 +150,7 @@ ERRORS: dict[str, tuple[Break, list[str]]] = {
     "wrong file": (wrong_digest, ["'pos.txt' is not the declared file", "expected SHA-256 000"]),
     "empty table": (
         lambda project: [replace_source(b"")(project), (project.root / DATA / "neg.txt").write_bytes(b"\n\n")],
-        ["mood: the source holds no records; check `source.files`"],
+        ["the source holds no records; check `source.files`"],
     ),
     "a label with one example": (
         replace_source("只有这一条 the only one\n".encode()),
@@ -214,7 +214,7 @@ REJECTS: dict[str, tuple[Break, str, int]] = {
     "missing label": (table("id,text,label", [*lines(60), "60,a text without a label,"]), "label is missing", 1),
     "10 MB line": (append("pos.txt", b"x" * 10_000_000 + b"\n"), "too_long", 1),
     "only invisible characters": (append("pos.txt", "\u200b\u200b\ufeff\n".encode()), "empty", 1),
-    "duplicate text": (append("pos.txt", b"one more\nONE  MORE!\n"), "duplicate", 1),
+    "duplicate text": (append("pos.txt", b"one more\nONE  MORE\n"), "duplicate", 1),
     "contradiction": (
         lambda project: [append(f"{label}.txt", b"said of both\n")(project) for label in ("pos", "neg")],
         "the same text has the labels neg, pos",

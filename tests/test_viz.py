@@ -74,6 +74,14 @@ def test_a_product_is_a_box_that_opens(address: str, tmp_path_factory: pytest.Te
         assert name in opened
 
 
+def test_layers_can_be_ordered(address: str) -> None:
+    """kedro-viz shows Kedro's layers from raw to reporting; with a cycle among them it would show none."""
+    layers = get(f"{address}/api/main")["layers"]
+    assert layers[0] == "raw"
+    assert layers[-1] == "reporting"
+    assert len(layers) == 8
+
+
 def test_previews_are_served(address: str) -> None:
     """Tables, JSON and plots have previews."""
     nodes = {node["name"]: node["id"] for node in get(f"{address}/api/main")["nodes"] if node["type"] == "data"}

@@ -108,7 +108,7 @@ class ProjectHooks:
     def on_node_error(self, error: Exception, node: "Node") -> None:
         """Say whose node it was."""
         if isinstance(error, UserError):
-            error.whose = root_of(node)
+            error.whose = error.whose or root_of(node)
 
     @hook_impl
     def after_pipeline_run(self) -> None:

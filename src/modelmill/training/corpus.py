@@ -7,6 +7,7 @@ import polars as pl
 
 from modelmill.cleaning.clean import clean_product
 from modelmill.cleaning.split import split_records
+from modelmill.errors import UserError
 from modelmill.records import concat_records
 from modelmill.sources.read import read_sources
 from modelmill.specs.source import CleaningSpec, ContractSpec, Sources, SplitSpec
@@ -35,7 +36,12 @@ def _splits(root: str, sections: tuple[Any, ...]) -> Iterator[tuple[pl.DataFrame
     step = len(PRODUCT_SECTIONS)
     for i in range(0, len(sections), step):
         source, contract, cleaning, split = sections[i : i + step]
-        raw, _ = read_sources(Sources.model_validate(source), root)
+        sources = Sources.model_validate(source)
         allowed = ContractSpec.model_validate(contract)
-        clean, _, _ = clean_product(raw, allowed, CleaningSpec.model_validate(cleaning))
-        yield split_records(clean, SplitSpec.model_validate(split), allowed)
+        try:
+            raw, _ = read_sources(sources, root)
+            clean, _, _ = clean_product(raw, allowed, CleaningSpec.model_validate(cleaning))
+            yield split_records(clean, SplitSpec.model_validate(split), allowed)
+        except UserError as error:
+            error.whose = f"the product that reads {sources.root[0].files}"
+            raise

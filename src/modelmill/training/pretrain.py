@@ -59,13 +59,7 @@ def pretrain(shards: Path, tokenizer_folder: Path, spec: PretrainingSpec) -> tup
     tokenizer = load_tokenizer(tokenizer_folder)
     corpus, held_back = _hold_back(TokenShards.load(shards).splits["train"], plan.block_tokens * VALIDATION_BLOCKS)
     shape = (plan.batch_blocks, plan.block_tokens)
-    sizes = int(corpus.lengths.sum()), int(held_back.lengths.sum())
-    if sizes[0] < shape[0] * shape[1] or sizes[1] < shape[1]:
-        raise DataError(
-            f"the corpus is too small: {sizes[0]} tokens to train on, {sizes[1]} held back. A batch takes "
-            f"{shape[0]} x {shape[1]} (`pretraining.training.batch_blocks` x `block_tokens`), the held-back part one "
-            "block. Add text, or make batch and block smaller."
-        )
+    _check_size(corpus, held_back, shape)
     masking = (
         plan.masked,
         np.array(sorted(tokenizer.all_special_ids)),
@@ -118,6 +112,17 @@ def new_encoder(spec: ArchitectureSpec, tokenizer: Any) -> "PreTrainedModel":
         sep_token_id=tokenizer.sep_token_id,
     )
     return ModernBertForMaskedLM(config)
+
+
+def _check_size(corpus: Tokens, held_back: Tokens, shape: tuple[int, int]) -> None:
+    """A batch to train on and a block to validate on are the least."""
+    sizes = int(corpus.lengths.sum()), int(held_back.lengths.sum())
+    if sizes[0] < shape[0] * shape[1] or sizes[1] < shape[1]:
+        raise DataError(
+            f"the corpus is too small: {sizes[0]} tokens to train on, {sizes[1]} held back. A batch takes "
+            f"{shape[0]} x {shape[1]} (`pretraining.training.batch_blocks` x `block_tokens`), the held-back part one "
+            "block. Add text, or make batch and block smaller."
+        )
 
 
 def _hold_back(tokens: Tokens, wanted: int) -> tuple[Tokens, Tokens]:
