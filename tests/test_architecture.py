@@ -36,6 +36,28 @@ def test_the_listed_pipelines(project: Project) -> None:
         assert f"- {name}\n" in listed
 
 
+SESSION = """
+import sys
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+bootstrap_project(sys.argv[1])
+for options in ({}, {"env": "long"}, {"runtime_params": {"mood": {"evaluation": {"random_start": False}}}}):
+    with KedroSession.create(project_path=sys.argv[1], **options) as session:
+        session.load_context()
+        print("control:", any("random_start" in node.name for node in pipelines["mood"].nodes))
+"""
+
+
+def test_the_pipelines_follow_environment_and_command_line(project: Project) -> None:
+    """A control that base declares, and `--env` or `--params` takes back, is not in the session's pipelines."""
+    project.declare("products", {"mood": {"evaluation": {"random_start": False}}}, env="long")
+    command = [sys.executable, "-c", SESSION, str(project.root)]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=True)
+    found = [line for line in done.stdout.splitlines() if line.startswith("control:")]
+    assert found == ["control: True", "control: False", "control: False"]
+
+
 def test_files_and_functions_stay_small() -> None:
     """Files under 300 lines, functions under 40 (docstrings not counted)."""
     assert len(SOURCES) > 40
