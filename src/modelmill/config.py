@@ -30,8 +30,12 @@ class ProductConfigLoader(OmegaConfigLoader):
     base, and `--params` single keys of both.
     """
 
-    of_session: ClassVar["ProductConfigLoader | None"] = None
-    """The loader of the running session; a hook sets it, the pipeline registry reads it."""
+    latest: ClassVar["ProductConfigLoader | None"] = None
+    """The loader made last, which is the running session's; the pipeline registry cannot ask for it otherwise."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        ProductConfigLoader.latest = self
 
     @classmethod
     def of_project(cls) -> "ProductConfigLoader":

@@ -33,14 +33,12 @@ class ProjectHooks:
 
     @hook_impl
     def after_context_created(self, context: "KedroContext") -> None:
-        """`pipeline_registry` cannot see `--env` and `--params`: give it the session's own loader."""
+        """Make Kedro read the pipelines again: an earlier session may have had another `--env` or `--params`."""
         from kedro.framework.project import PACKAGE_NAME, pipelines
 
         loader = context.config_loader
         assert isinstance(loader, ProductConfigLoader)
-        if ProductConfigLoader.of_session is not loader:
-            ProductConfigLoader.of_session = loader
-            pipelines.configure(f"{PACKAGE_NAME}.pipeline_registry")
+        pipelines.configure(f"{PACKAGE_NAME}.pipeline_registry")
         self._root, self._loader = Path(context.project_path), loader
 
     @hook_impl
