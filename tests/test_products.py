@@ -27,8 +27,10 @@ def test_the_long_run_is_longer() -> None:
     )
     assert short.products["review_sentiment"].source == long.products["review_sentiment"].source
     assert short.products["review_sentiment"].split == long.products["review_sentiment"].split
-    steps = [d.backbones["zh_small"].pretraining.training.max_steps for d in (short, long)]  # type: ignore[union-attr]
-    assert steps[0] < steps[1]
+    plans = [declared.backbones["zh_small"].pretraining for declared in (short, long)]
+    assert plans[0]
+    assert plans[1]
+    assert plans[0].training.max_steps < plans[1].training.max_steps
 
 
 def test_the_schemas_for_editors_are_fresh(tmp_path: Path) -> None:

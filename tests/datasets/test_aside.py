@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from kedro.io import DatasetError
 from plotly.graph_objects import Figure as PlotlyFigure
 
 from modelmill.datasets import Figure, Folder, Report, Table, Text
@@ -41,7 +42,7 @@ def test_a_failed_save_leaves_the_former_file(tmp_path: Path, name: str) -> None
     dataset = kind(filepath=str(tmp_path / name))
     dataset.save(value)
     former = (tmp_path / name).read_bytes()
-    with pytest.raises(Exception):  # noqa: B017, PT011 - each library raises its own
+    with pytest.raises(DatasetError):
         dataset.save(object())
     assert (tmp_path / name).read_bytes() == former
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -72,7 +73,7 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     dataset.save(TwoFiles("first"))
     (dataset.load() / "stale").touch()
     dataset.save(TwoFiles("second"))
-    with pytest.raises(Exception, match="half way"):
+    with pytest.raises(DatasetError, match="half way"):
         dataset.save(FailsHalfWay("third"))
     assert sorted(path.name for path in dataset.load().iterdir()) == ["one.json", "two.txt"]
     assert (tmp_path / "model/two.txt").read_text() == "second"
