@@ -2,8 +2,9 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: demo long test test-slow lint schema lock mlflow-ui
+.PHONY: demo long test test-slow lint bench schema lock mlflow-ui
 
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -28,10 +29,14 @@ test-slow: .venv/.installed  ## the proofs that take minutes or a browser
 	$(BIN)/pytest -m slow
 
 lint: .venv/.installed
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/pip check
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+bench: .venv/.installed  ## speed, beside a peer in the same run; results in benchmarks/results
+	for script in benchmarks/[!_]*.py; do $(BIN)/python $$script || exit 1; done
 
 schema: .venv/.installed  ## the JSON Schema of the declaration files, for editors
 	$(BIN)/kedro product schema docs/schema

@@ -96,6 +96,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from modelmill.evaluation.card import figure
+
     table = Table(title="Products")
     for heading in (
         "product",
@@ -110,13 +112,12 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         metric = row["metric"]
+        figures = (metric, row.get("baselines", {}).get("linear"), row.get("random_start"))
         table.add_row(
             row["product"],
             row["backbone"],
             metric["name"] if metric else "never run",
-            _figure(metric),
-            _figure(row.get("baselines", {}).get("linear")),
-            _figure(row.get("random_start")),
+            *(figure(value) if value else "-" for value in figures),
             row["version"] or "-",
             row["alias"] or "-",
         )
@@ -128,7 +129,3 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         "Look next: [bold]kedro viz run[/] (the graph, tables and plots), "
         "[bold]make mlflow-ui[/] (runs and versions), data/08_reporting/<product>/model_card.md"
     )
-
-
-def _figure(value: dict[str, float] | None) -> str:
-    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" if value else "-"

@@ -141,18 +141,15 @@ class ProductConfigLoader(OmegaConfigLoader):
 
     def _merge(self, found: DeclarationFiles) -> tuple[dict[str, Any], list[Problem]]:
         """Merge the files and `--params`; an interpolation that does not resolve is a problem of its declaration."""
-        problems = []
+        problems: list[Problem] = []
         merged: Any = OmegaConf.create({})  # a DictConfig; OmegaConf's own types say: or a list
         for file in found.files:
-            try:
-                merged = OmegaConf.merge(merged, OmegaConf.create(file.text or "{}"))
-            except (YAMLError, OmegaConfBaseException) as error:
-                problems.append(Problem(f"{file.shown}:1", "", f"OmegaConf cannot read this file: {error}"))
+            merged = _laid_over(merged, file.text or "{}", file, problems)
         names = {str(name) for name in merged}
         overrides = {name: value for name, value in (self.runtime_params or {}).items() if name in names}
-        merged = OmegaConf.merge(merged, overrides)
         if overrides:
-            found.files.append(DeclarationFile(Path(), "--params", lines=dict.fromkeys(_paths(overrides), 0)))
+            found.files.append(DeclarationFile("--params", Path(), lines=dict.fromkeys(_paths(overrides), 0)))
+            merged = _laid_over(merged, overrides, found.files[-1], problems)
         plain = {}
         for name in sorted(names):
             try:
@@ -162,6 +159,28 @@ class ProductConfigLoader(OmegaConfigLoader):
                 key = (name, *str(error.full_key or "").split(".")[1:])
                 problems.append(Problem(locate(key, found.holding(name)), dotted(key), str(error).splitlines()[0]))
         return plain, problems
+
+
+def _laid_over(merged: Any, content: Any, file: DeclarationFile, problems: list[Problem]) -> Any:
+    """The content of a file over what earlier files say; what does not fit is noted, and left out."""
+    try:
+        above = OmegaConf.create(content)
+        if clash := _clash(OmegaConf.to_container(merged), OmegaConf.to_container(above)):
+            message = "a list lies over keys here, or keys over a list; write it as in the file that it overrides"
+            problems.append(Problem(locate(clash, [file]), dotted(clash), message))
+            return merged
+        return OmegaConf.merge(merged, above)
+    except (YAMLError, OmegaConfBaseException) as error:
+        problems.append(Problem(f"{file.shown}:1", "", f"OmegaConf cannot read this: {str(error).splitlines()[0]}"))
+        return merged
+
+
+def _clash(below: Any, above: Any, path: Key = ()) -> Key | None:
+    """Where two declarations cannot be merged, because one has a list and the other keys."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        inner = (_clash(below[key], above[key], (*path, key)) for key in above if key in below)
+        return next(filter(None, inner), None)
+    return path if {type(below), type(above)} == {dict, list} else None
 
 
 def _paths(value: Any, prefix: Key = ()) -> Iterator[Key]:

@@ -44,9 +44,10 @@ class ProjectHooks:
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "DataCatalog") -> None:
         """Check what can be checked, then open the runs and leave each where its registration reads it."""
-        if "ParallelRunner" in str(run_params.get("runner")):
+        if parallel := [name for name in ("ParallelRunner", "ThreadRunner") if name in str(run_params.get("runner"))]:
             raise UserError(
-                "ParallelRunner gives its processes no hooks, so MLflow would see nothing; leave --runner out."
+                f"{parallel[0]} is not supported: processes get no hooks, so MLflow would see nothing, and "
+                "threads share one random state, so no run could be repeated. Leave --runner out."
             )
         self._check_inputs(pipeline, catalog)
         self._nodes_left = Counter(name for node in pipeline.nodes if (name := tracked_name(node)))

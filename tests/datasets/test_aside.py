@@ -106,3 +106,28 @@ def test_a_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
     assert not dataset.exists()
     dataset.save(TwoFiles("whole"))
     assert dataset.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_folder_that_was_put_away_comes_back(tmp_path: Path) -> None:
+    """Killed between the two renames: the former folder is there, under a hidden name; the next look restores it."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    away = tmp_path / f".model.{dead.pid}.former"
+    away.mkdir()
+    (away / "one.json").write_text('"former"')
+    dataset = Folder(filepath=str(tmp_path / "model"))
+    assert dataset.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_what_a_killed_writer_left_is_swept(tmp_path: Path, name: str) -> None:
+    """A half-written neighbour of a dead process goes at the next save; that of a living one stays."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    for owner in (dead.pid, os.getppid()):
+        (tmp_path / f".{name}.{owner}.part").write_bytes(b"half")
+    kind, value = SINGLE[name]
+    kind(filepath=str(tmp_path / name)).save(value)
+    assert {path.name for path in tmp_path.iterdir()} == {name, f".{name}.{os.getppid()}.part"}

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import save_file
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from modelmill.errors import DataError
@@ -69,6 +70,13 @@ def test_declared_metrics_are_computed_metrics() -> None:
     assert set(TASK_METRICS["text_classification"]) == set(METRICS)
 
 
+def test_resamples_do_not_depend_on_how_many_are_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once, or seven at a time: the same figures."""
+    whole = metric_table(OUTCOME, RESAMPLING)
+    monkeypatch.setattr("modelmill.evaluation.metrics.CHUNK", 7)
+    assert metric_table(OUTCOME, RESAMPLING) == whole
+
+
 def test_gates_look_at_the_value() -> None:
     """At the bound passes."""
     figure = {"value": 0.85, "low": 0.8, "high": 0.9}
@@ -77,18 +85,36 @@ def test_gates_look_at_the_value() -> None:
     assert gate_passes(GateSpec(metric="calibration_error", at_most=0.9), figure)
 
 
+def model_trained_on(train: pl.DataFrame, folder: Path) -> Path:
+    """A model folder with one tensor."""
+    folder.mkdir()
+    save_file({"weight": np.ones(2)}, folder / "model.safetensors")
+    (folder / "product.json").write_text(json.dumps({"trained_on_sha256": table_digest(train)}))
+    return folder
+
+
 def test_leaks_are_counted(tmp_path: Path) -> None:
     """A test text in training (other case) and one in the corpus are found; an unknown corpus is not called clean."""
-    test = pl.DataFrame({"text": ["Good book", "bad book", "other"]})
+    test = pl.DataFrame({"id": list("cde"), "text": ["Good book", "bad book", "other"], "label": list("xyx")})
     train = pl.DataFrame({"id": ["a", "b"], "text": ["good BOOK", "more"], "label": ["x", "y"]})
-    (tmp_path / "product.json").write_text(json.dumps({"trained_on_sha256": table_digest(train)}))
-    assert leak_report(tmp_path, train, test, train) == {"in_training": 1, "in_backbone_corpus": 1}
-    assert leak_report(tmp_path, train, test)["in_backbone_corpus"] is None
+    model = model_trained_on(train, tmp_path / "model")
+    found = leak_report(model, train, test, train)
+    assert (found["in_training"], found["in_backbone_corpus"]) == (1, 1)
+    assert leak_report(model, train, test)["in_backbone_corpus"] is None
+
+
+def test_a_backbone_of_another_corpus_is_not_called_clean(tmp_path: Path) -> None:
+    """The corpus on disk was made again, the backbone was not: nobody knows what it has read."""
+    train = pl.DataFrame({"id": ["a", "b"], "text": ["one", "two"], "label": ["x", "y"]})
+    model = model_trained_on(train, tmp_path / "model")
+    (tmp_path / "backbone.json").write_text(json.dumps({"corpus_sha256": table_digest(train)}))
+    assert leak_report(model, train, train, train, tmp_path)["in_backbone_corpus"] == 2
+    with pytest.raises(DataError, match="pretrained on another corpus"):
+        leak_report(model, train, train, train.head(1), tmp_path)
 
 
 def test_a_model_of_other_records_is_not_judged(tmp_path: Path) -> None:
     """After a new split the old model may have seen the new test records: evaluation stops."""
     train = pl.DataFrame({"id": ["a", "b"], "text": ["one", "two"], "label": ["x", "y"]})
-    (tmp_path / "product.json").write_text(json.dumps({"trained_on_sha256": table_digest(train)}))
     with pytest.raises(DataError, match="trained on other records"):
-        leak_report(tmp_path, train.head(1), train)
+        leak_report(model_trained_on(train, tmp_path / "model"), train.head(1), train)

@@ -50,9 +50,11 @@ def test_columns_are_renamed(tmp_path: Path) -> None:
 
 
 def test_a_quoted_line_break_is_one_record(tmp_path: Path) -> None:
-    """CSV fields may hold line breaks."""
-    (tmp_path / "a.csv").write_text('text,label\n"two\nlines",x\n')
-    assert read(tmp_path, files="a.csv")["text"].to_list() == ["two\nlines"]
+    """CSV fields may hold line breaks; a record stands where it begins."""
+    (tmp_path / "a.csv").write_text('text,label\n"two\nlines",x\nnext,x\n')
+    table = read(tmp_path, files="a.csv")
+    assert table.select("text", "origin").row(0) == ("two\nlines", "a.csv:2")
+    assert table["origin"][1] == "a.csv:4"
 
 
 def test_pickled_columns_are_named_by_place(tmp_path: Path) -> None:
@@ -72,13 +74,15 @@ def test_jsonl_and_parquet_agree(tmp_path: Path) -> None:
 
 
 def test_ids_follow_from_content(tmp_path: Path) -> None:
-    """A record keeps its id when others come before it; equal records are told apart."""
+    """A record keeps its id when others come before it and when its label is mended; equal records are told apart."""
     (tmp_path / "a.txt").write_text("one\ntwo\ntwo\n")
     before = read(tmp_path, files="a.txt")["id"].to_list()
     (tmp_path / "a.txt").write_text("zero\none\ntwo\ntwo\n")
     after = read(tmp_path, files="a.txt")["id"].to_list()
     assert after[1:] == before
     assert len(set(after)) == 4
+    (tmp_path / "b.csv").write_text("text,label\n One,x\none,y\n")
+    assert read(tmp_path, files="b.csv")["id"].to_list() == [before[0], f"{before[0]}-2"]
 
 
 def test_encodings_are_honoured(tmp_path: Path) -> None:
@@ -97,14 +101,17 @@ def test_digests_are_returned_and_checked(tmp_path: Path) -> None:
     assert read_sources(Sources.model_validate(source), str(tmp_path))[1] == {"a.txt": expected}
 
 
-def test_package_addresses_read_without_importing(tmp_path: Path) -> None:
-    """`package://` finds files beside installed code; their names say the package, not the machine."""
-    table = read(tmp_path, files="package://modelmill/errors.py", format="lines")
-    assert table["origin"][0] == "modelmill/errors.py:1"
+def test_package_addresses_read_without_importing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`package://` finds files beside code that is not run; their names say the package, not the machine."""
+    (tmp_path / "carrier").mkdir()
+    (tmp_path / "carrier/__init__.py").write_text("raise RuntimeError('imported')")
+    (tmp_path / "carrier/a.txt").write_text("one\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert read(tmp_path, files="package://carrier/a.txt")["origin"].to_list() == ["carrier/a.txt:1"]
 
 
 def test_the_hub_needs_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the `datasets` library the message names the extra to install."""
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
-    with pytest.raises(SourceError, match=r"pip install 'modelmill\[hub\]'"):
+    with pytest.raises(SourceError, match=r"pip install -e '.\[hub\]'"):
         read(tmp_path, files="hf://datasets/owner/name")

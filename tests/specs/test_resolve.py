@@ -12,7 +12,7 @@ from modelmill.errors import DeclarationError
 from modelmill.settings import CONFIG_LOADER_ARGS
 from modelmill.specs import ProductSpec
 from modelmill.specs.resolve import hint
-from modelmill.specs.source import SourceSpec
+from modelmill.specs.source import ContractSpec, SourceSpec
 from tests.conftest import Project
 
 
@@ -83,6 +83,37 @@ def test_all_mistakes_of_all_files_stand_in_one_report(project: Project) -> None
     assert "did you mean 'licence'?" in text
 
 
+def test_a_section_with_a_mistake_hides_no_other(project: Project) -> None:
+    """An unknown key, an unknown backbone, two unknown metrics in one product: four mistakes at once."""
+    changes = {"trainning": {}, "backbone": "tinny", "evaluation": {"metric": "f1"}}
+    project.declare("products", {"mood": changes | {"gates": {"production": {"metric": "auc", "at_least": 1}}}}, env="local")
+    with pytest.raises(DeclarationError, match=r"^4 mistakes") as caught:
+        _ = loader(project).declarations
+    for word in ("trainning: unknown key", "unknown backbone 'tinny'", "no metric 'f1'", "no metric 'auc'"):
+        assert word in caught.value.message
+
+
+def test_a_list_over_keys_is_one_clear_mistake(project: Project) -> None:
+    """OmegaConf cannot merge the two; the place is named, in a file and on the command line."""
+    project.declare("products", {"mood": {"gates": {"staging": []}}}, env="local")
+    with pytest.raises(
+        DeclarationError, match=r"local/products/mood.yml:\d+: mood.gates.staging: a list lies over keys"
+    ):
+        _ = loader(project).declarations
+    (project.root / "conf/local/products/mood.yml").unlink()
+    given = {"mood": {"source": [{"files": "a.csv"}]}}
+    with pytest.raises(DeclarationError, match=r"--params: mood.source: a list lies over keys"):
+        _ = loader(project, runtime_params=given).declarations
+
+
+def test_labels_may_be_numbers_but_not_truth_values(project: Project) -> None:
+    """YAML reads 0 and 1 as numbers, and a bare no as false, which is no label."""
+    assert ContractSpec.model_validate({"labels": [0, 1]}).labels == ["0", "1"]
+    project.declare("products", {"mood": {"contract": {"labels": [False, "maybe"]}}}, env="local")
+    with pytest.raises(DeclarationError, match=r"labels\[0\]: YAML reads this label as the truth value false"):
+        _ = loader(project).declarations
+
+
 def test_a_mistake_on_the_command_line_is_said_to_be_there(project: Project) -> None:
     """A name that nothing has is an error, not a parameter that nobody reads."""
     with pytest.raises(DeclarationError, match=r"--params: moood: no product.*did you mean 'mood'"):
@@ -135,11 +166,14 @@ def test_relative_addresses_of_mlflow_start_at_the_project(project: Project) -> 
     assert loader(project)["parameters"]["mlflow"]["tracking_uri"] == f"sqlite:///{project.root}/mlflow.db"
 
 
-def test_a_product_in_two_files_is_reported(project: Project) -> None:
-    """Two files of one folder that declare the same name do not silently merge."""
+@pytest.mark.parametrize("where", ["mood2.yml", "team/mood.yml"])
+def test_a_product_in_two_files_is_reported(project: Project, where: str) -> None:
+    """Two files of one environment that declare the same name do not silently merge."""
     source = (project.root / "conf/base/products/mood.yml").read_text()
-    (project.root / "conf/base/products/mood2.yml").write_text(source)
-    with pytest.raises(DeclarationError, match=r"mood2.yml:1: mood: 'mood' is declared in .*mood.yml too"):
+    other = project.root / "conf/base/products" / where
+    other.parent.mkdir(exist_ok=True)
+    other.write_text(source)
+    with pytest.raises(DeclarationError, match=r"mood\w*.yml:1: mood: 'mood' is declared in .*mood\w*.yml too"):
         _ = loader(project).declarations
 
 

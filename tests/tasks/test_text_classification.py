@@ -1,13 +1,17 @@
 """Prediction from a model folder."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import load_file, save_file
 
-from modelmill.tasks.text_classification import Predictor
+from modelmill.errors import DataError
+from modelmill.specs.training import FineTuningSpec
+from modelmill.tasks.text_classification import Predictor, _check_loaded, _new_model, fine_tune
 from tests.conftest import Project
 
 
@@ -46,3 +50,35 @@ def test_the_folder_is_a_plain_transformers_model(trained: Project) -> None:
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     assert model.config.id2label == {0: "neg", 1: "pos"}
     assert json.loads((folder / "product.json").read_text())["labels"] == ["neg", "pos"]
+
+
+@pytest.mark.parametrize("random_start", [False, True])
+def test_dropout_is_on_in_training(trained: Project, random_start: bool) -> None:
+    """The head drops the declared share, with pretrained weights as from a random start; the encoder is not touched."""
+    model = _new_model(trained.root / "data/06_models/tiny/backbone", ["neg", "pos"], 0.3, random_start)
+    shares = {name: m.p for name, m in model.named_modules() if type(m).__name__ == "Dropout" and m.training}
+    assert {share for name, share in shares.items() if not name.startswith("model.")} == {0.3}
+    assert {share for name, share in shares.items() if name.startswith("model.")} == {0.0}
+
+
+def test_tokens_of_another_tokenizer_are_refused(trained: Project, tmp_path: Path) -> None:
+    """The backbone was made again with other tokens: old ids would mean other words."""
+    tokens = tmp_path / "tokens"
+    shutil.copytree(trained.root / "data/05_model_input/mood/tokens", tokens)
+    about = json.loads((tokens / "tokens.json").read_text())
+    (tokens / "tokens.json").write_text(json.dumps({**about, "vocabulary_sha256": "0" * 64}))
+    with pytest.raises(DataError, match="made by another tokenizer"):
+        fine_tune(tokens, trained.root / "data/06_models/tiny/backbone", FineTuningSpec())
+
+
+def test_an_encoder_without_its_weights_is_refused(trained: Project, tmp_path: Path) -> None:
+    """transformers would fill the gap with random numbers; a head or a pooler may be new."""
+    backbone = tmp_path / "backbone"
+    shutil.copytree(trained.root / "data/06_models/tiny/backbone", backbone)
+    tensors = load_file(backbone / "model.safetensors")
+    del tensors["model.layers.0.attn.Wo.weight"]
+    save_file(tensors, backbone / "model.safetensors", metadata={"format": "pt"})
+    tokens = trained.root / "data/05_model_input/mood/tokens"
+    with pytest.raises(DataError, match=r"lack 1 tensors of its encoder, model.layers.0.attn.Wo.weight"):
+        fine_tune(tokens, backbone, FineTuningSpec())
+    _check_loaded("bert", ["bert.pooler.dense.weight", "classifier.bias"], backbone)

@@ -5,14 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelmill.tokenization.tokens import Tokens
-from modelmill.training.batches import length_buckets, mask_tokens, masked_batches, packed_blocks, padded
-from modelmill.training.module import rate_at
+from modelmill.training.batches import length_buckets, mask_tokens, masked_batches, mixed_batches, packed_blocks, padded
 
 
 def ragged(*texts: list[int]) -> Tokens:
     """Tokens of texts."""
-    offsets = np.cumsum([0, *map(len, texts)])
-    return Tokens(np.array([token for text in texts for token in text], np.int32), offsets, np.full(len(texts), -1))
+    return Tokens.of(texts, [-1] * len(texts))
 
 
 @given(
@@ -28,6 +26,25 @@ def test_every_text_is_in_one_batch_within_budget(
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     for batch in batches:
         assert max(lengths[i] for i in batch) * len(batch) <= budget or len(batch) == 1
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(1, 400), st.integers(0, 9))
+def test_a_training_batch_mixes_lengths_within_the_budget(lengths: list[int], budget: int, epoch: int) -> None:
+    """No text is lost or doubled; a batch of more than one text stays within the budget, padding included."""
+    batches = mixed_batches(np.array(lengths), budget, (0, epoch))
+    assert sorted(row for batch in batches for bucket in batch for row in bucket) == list(range(len(lengths)))
+    for batch in batches:
+        cost = sum(max(lengths[i] for i in bucket) * len(bucket) for bucket in batch)
+        assert cost <= budget or sum(map(len, batch)) == 1
+
+
+def test_a_training_batch_has_the_lengths_of_the_whole() -> None:
+    """Two thousand texts, short ones and long ones: nearly every batch holds both."""
+    lengths = np.repeat([5, 50], [1800, 200])
+    both = [
+        len({int(lengths[i]) for bucket in batch for i in bucket}) == 2 for batch in mixed_batches(lengths, 400, (0, 0))
+    ]
+    assert np.mean(both) > 0.8
 
 
 def test_order_follows_from_seed_and_epoch() -> None:
@@ -75,9 +92,3 @@ def test_the_stream_goes_on_into_the_next_epoch() -> None:
         (a, b), (c, d) = (next(stream) for stream in streams)
         assert np.array_equal(a, c)
         assert np.array_equal(b, d)
-
-
-def test_the_rate_rises_stays_and_falls() -> None:
-    """Ten steps, two of warm-up, four of decay."""
-    rates = [rate_at(step, 10, 0.2, 0.4) for step in range(11)]
-    assert rates == [0.5, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0]

@@ -7,8 +7,9 @@ import polars as pl
 
 from modelmill.cleaning.contract import apply_contract
 from modelmill.cleaning.rejects import REJECT, Sorted, sort_out
-from modelmill.cleaning.text import duplicate_key, normalise, why_rejected
+from modelmill.cleaning.text import why_rejected
 from modelmill.specs.source import CleaningSpec, ContractSpec
+from modelmill.text import duplicate_key, normalise, texts_within
 
 
 def clean_product(
@@ -118,9 +119,6 @@ def reject_duplicates(records: pl.DataFrame) -> Sorted:
 
 
 def reject_held_out(records: pl.DataFrame, held_out: pl.DataFrame) -> Sorted:
-    """Take out texts that a product keeps for validation or test."""
-    barred = {duplicate_key(text) for text in held_out["text"]}
-    reasons = {
-        row: "held out by a product" for row, text in enumerate(records["text"]) if duplicate_key(text) in barred
-    }
-    return sort_out(records, "held_out", reasons)
+    """Take out texts that are, or hold, a text that a product keeps for validation or test."""
+    found = texts_within(held_out["text"], records["text"])
+    return sort_out(records, "held_out", {row: "held out by a product" for row, keys in enumerate(found) if keys})

@@ -1,13 +1,8 @@
-"""Normalisation of text and the rules that take a text out. Prediction uses the same functions as training."""
+"""The rules that take a text out."""
 
 import re
-import unicodedata
 
 from modelmill.specs.source import CleaningSpec
-
-_SPACE = re.compile(r"\s+")
-# Zero-width characters, byte-order marks, direction marks and control characters other than white space.
-_INVISIBLE = re.compile("[\u0000-\u0008\u000e-\u001b\u007f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 
 _SALES = re.compile(
     "微信|薇信|威信|加微|加我|客服|热线|代理|招商|加盟|经销|厂家|批发|优惠|办理|咨询|娱乐城|彩票|时时彩|棋牌|博彩|投注|"
@@ -17,19 +12,6 @@ _SALES = re.compile(
 _CONTACT = re.compile(
     r"1[3-9]\d{9}|\d{3,4}-\d{7,8}|(?:qq|微信|薇信|wechat)\s*(?:号)?\s*[:：]?\s*[a-z0-9_-]{5,}|https?://", re.I
 )
-
-
-def normalise(text: str) -> str:
-    """Unicode NFKC (full-width to half-width too), invisible characters out, white space to single blanks."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))).strip()
-
-
-def duplicate_key(text: str) -> str:
-    """Normalised texts with the same key count as the same text: case and blanks make no difference.
-
-    Punctuation does: ':)' and ':(' may be all that tells two labels apart.
-    """
-    return text.casefold().replace(" ", "")
 
 
 def is_spam(text: str) -> bool:

@@ -1,13 +1,14 @@
 """A folder as one dataset: tokenizers, token shards, models."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any, Protocol
 
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
+
+from modelmill.datasets.aside import abandoned, aside, sweep
 
 
 class Savable(Protocol):
@@ -34,29 +35,39 @@ class Folder(AbstractDataset[Savable, Path]):
         self.metadata = metadata
 
     def load(self) -> Path:
+        self._restore()
         return self._filepath
 
     def save(self, data: Savable) -> None:
         final = self._filepath
-        final.parent.mkdir(parents=True, exist_ok=True)
-        aside = final.with_name(f".{final.name}.{os.getpid()}.part")
-        former = final.with_name(f".{final.name}.{os.getpid()}.former")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
+        self._restore()
+        sweep(final)
+        part, former = aside(final, "part"), aside(final, "former")
+        part.mkdir(parents=True)
         try:
-            data.save(aside)
+            data.save(part)
             if final.exists():  # a folder that is not empty cannot be renamed over
                 final.rename(former)
             try:
-                aside.rename(final)
+                part.rename(final)
             except OSError:
-                former.rename(final)
+                if former.exists():
+                    former.rename(final)
                 raise
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(part, ignore_errors=True)
             shutil.rmtree(former, ignore_errors=True)
 
+    def _restore(self) -> None:
+        """A writer killed between its two renames leaves the former folder put away, and none in place."""
+        for former in abandoned(self._filepath, "former"):
+            if self._filepath.exists():
+                shutil.rmtree(former)
+            else:
+                former.rename(self._filepath)
+
     def _exists(self) -> bool:
+        self._restore()
         return self._filepath.is_dir()
 
     def _describe(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def model_card(
     spec: ProductSpec,
     backbone: BackboneSpec,
 ) -> str:
-    """Everything that a reader needs to decide whether to use the model; figures come from the reports alone."""
+    """What was measured, on what, against what, and how the model was made; figures come from the reports alone."""
     sections = [
         f"# {spec.description or spec.task}\n\nTask: {spec.task}. Labels: {', '.join(report['labels'])}.",
         _results(report),
@@ -94,8 +94,8 @@ def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec) -
     leaks = report["leaks"]
     corpus = leaks["in_backbone_corpus"]
     leak_lines = (
-        f"Test texts that stand in the training split too: {leaks['in_training']}; in the backbone's pretraining "
-        f"corpus: {'not known (the backbone was not made here)' if corpus is None else corpus}."
+        f"Test texts that are, or stand inside, a text of the training split: {leaks['in_training']}; of the "
+        f"backbone's pretraining corpus: {'not known (the backbone was not made here)' if corpus is None else corpus}."
     )
     split = spec.split
     return (

@@ -9,6 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 CALIBRATION_BINS = 15
+CHUNK = 50
+"""Resamples held in memory at a time: 80 MB for 100,000 items."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -105,10 +107,19 @@ class Resampling:
     confidence: float
     seed: int
 
-    def rows(self, items: int) -> Ints:
-        """Item numbers (1 + samples, items); the first row is the items themselves."""
-        drawn = np.random.default_rng(self.seed).integers(0, items, (self.samples, items))
-        return np.concatenate([np.arange(items)[None], drawn])
+    def over(self, items: int, statistic: Callable[[Ints], Floats]) -> Floats:
+        """A statistic of the items themselves and of every resample, (1 + samples, ...).
+
+        Args:
+            items: how many there are.
+            statistic: of item numbers (resamples, items); asked for a few resamples at a time, so that memory does not
+                grow with their number.
+        """
+        rng = np.random.default_rng(self.seed)
+        values = [statistic(np.arange(items)[None])]
+        for start in range(0, self.samples, CHUNK):
+            values.append(statistic(rng.integers(0, items, (min(CHUNK, self.samples - start), items))))
+        return np.concatenate(values)
 
     def interval(self, values: Floats) -> dict[str, float]:
         """The value on the items themselves (first of `values`) and the bounds of the interval."""
@@ -119,20 +130,29 @@ class Resampling:
 
 def metric_table(outcome: Outcome, resampling: Resampling) -> dict[str, dict[str, float]]:
     """Every metric with its interval."""
-    rows = resampling.rows(len(outcome.true))
-    counts = confusion(outcome, rows)
-    return {name: resampling.interval(metric(outcome, rows, counts)) for name, metric in METRICS.items()}
+
+    def all_metrics(rows: Ints) -> Floats:
+        counts = confusion(outcome, rows)
+        return np.stack([metric(outcome, rows, counts) for metric in METRICS.values()], axis=1)
+
+    values = resampling.over(len(outcome.true), all_metrics)
+    return {name: resampling.interval(values[:, i]) for i, name in enumerate(METRICS)}
 
 
 def label_table(outcome: Outcome, resampling: Resampling) -> dict[str, dict[str, Any]]:
     """Precision, recall and F1 of each label with intervals, and how often it is true."""
-    counts = confusion(outcome, resampling.rows(len(outcome.true)))
-    support = counts[0].sum(1)
-    figures = {"precision": precision(counts), "recall": recall(counts), "f1": f1(counts)}
+    statistics = {"precision": precision, "recall": recall, "f1": f1}
+
+    def all_statistics(rows: Ints) -> Floats:
+        counts = confusion(outcome, rows)
+        return np.stack([statistic(counts) for statistic in statistics.values()], axis=1)
+
+    values = resampling.over(len(outcome.true), all_statistics)  # (resamples, statistics, labels)
+    support = np.bincount(outcome.true, minlength=len(outcome.labels))
     return {
         label: {
             "support": int(support[i]),
-            **{name: resampling.interval(values[:, i]) for name, values in figures.items()},
+            **{name: resampling.interval(values[:, j, i]) for j, name in enumerate(statistics)},
         }
         for i, label in enumerate(outcome.labels)
     }
@@ -141,6 +161,9 @@ def label_table(outcome: Outcome, resampling: Resampling) -> dict[str, dict[str,
 def difference(first: Outcome, second: Outcome, metric: str, resampling: Resampling) -> dict[str, float]:
     """`metric` of the first minus that of the second on the same items, with a paired interval."""
     assert np.array_equal(first.true, second.true), "a paired comparison needs the same items"
-    rows = resampling.rows(len(first.true))
-    values = [METRICS[metric](outcome, rows, confusion(outcome, rows)) for outcome in (first, second)]
-    return resampling.interval(values[0] - values[1])
+
+    def gap(rows: Ints) -> Floats:
+        one, other = (METRICS[metric](outcome, rows, confusion(outcome, rows)) for outcome in (first, second))
+        return one - other
+
+    return resampling.interval(resampling.over(len(first.true), gap))

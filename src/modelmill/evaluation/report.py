@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from modelmill.cleaning.text import duplicate_key
+from modelmill.digest import tensor_digest
 from modelmill.errors import DataError
 from modelmill.evaluation.metrics import Outcome, Resampling, confusion, difference, label_table, metric_table
 from modelmill.records import table_digest
 from modelmill.specs.product import SMALLER_IS_BETTER, EvaluationSpec, GateSpec
+from modelmill.text import texts_within
 
 
 def evaluate(
@@ -30,7 +32,7 @@ def evaluate(
         spec: the figure that counts, and the intervals.
 
     Returns:
-        metrics with intervals, per label, confusion matrix, baselines with the paired difference, leaks.
+        what was judged, metrics with intervals, per label, confusion matrix, baselines with paired differences, leaks.
     """
     labels = _labels(predictions)
     resampling = _resampling(spec)
@@ -45,14 +47,15 @@ def evaluate(
             "difference": difference(outcome, other, metric, resampling),
         }
     return {
+        "judged": seen["judged"],
         "metric": metric,
         "items": predictions.height,
         "confidence": spec.confidence,
         "metrics": metrics,
         "labels": label_table(outcome, resampling),
-        "confusion": confusion(outcome, resampling.rows(predictions.height)[:1])[0].tolist(),
+        "confusion": confusion(outcome, np.arange(predictions.height)[None])[0].tolist(),
         "baselines": baselines,
-        "leaks": seen,
+        "leaks": {name: seen[name] for name in ("in_training", "in_backbone_corpus")},
     }
 
 
@@ -71,18 +74,26 @@ def compare_random_start(
 
 
 def leak_report(
-    model: Path, train: pl.DataFrame, test: pl.DataFrame, corpus: pl.DataFrame | None = None
+    model: Path,
+    train: pl.DataFrame,
+    test: pl.DataFrame,
+    corpus: pl.DataFrame | None = None,
+    backbone: Path | None = None,
 ) -> dict[str, Any]:
-    """How many test texts stand, up to case and blanks, in the training split or the backbone's corpus.
+    """How many test texts are, or stand inside, a text of the training split or of the backbone's corpus.
 
     Args:
         model: the model folder; it knows what it was trained on.
         train: training records, augmented.
         test: test records.
         corpus: records that the backbone was pretrained on; None when that is not known here.
+        backbone: its folder, which knows its corpus; given with the corpus.
+
+    Returns:
+        the counts, and the digests of the model and the test records that they are about.
 
     Raises:
-        DataError: when the model was trained on other records.
+        DataError: when the model was trained on other records, or the backbone on another corpus.
     """
     product = json.loads((model / "product.json").read_text(encoding="utf-8"))
     if product["trained_on_sha256"] != table_digest(train):
@@ -90,12 +101,22 @@ def leak_report(
             "the model was trained on other records than the training split that is there now, so its test split may "
             "not be unseen. Run tokenization and fine_tuning again before evaluation."
         )
-    keys = {duplicate_key(text) for text in test["text"]}
+    if corpus is not None and backbone is not None:
+        pretrained_on = json.loads((backbone / "backbone.json").read_text(encoding="utf-8"))["corpus_sha256"]
+        if pretrained_on != table_digest(corpus):
+            raise DataError(
+                "the backbone was pretrained on another corpus than the one that is there now, so it may have read the "
+                "test split. Make the backbone again: `kedro run --pipelines <product>` does, and the product with it."
+            )
 
     def shared(table: pl.DataFrame) -> int:
-        return len(keys & {duplicate_key(text) for text in table["text"]})
+        return len(set().union(*texts_within(test["text"], table["text"])))
 
-    return {"in_training": shared(train), "in_backbone_corpus": None if corpus is None else shared(corpus)}
+    return {
+        "judged": {"model": tensor_digest(model), "test": table_digest(test)},
+        "in_training": shared(train),
+        "in_backbone_corpus": None if corpus is None else shared(corpus),
+    }
 
 
 def describe_gate(gate: GateSpec) -> str:

@@ -14,7 +14,7 @@ def for_product(*, random_start: bool, corpus_known: bool) -> Pipeline:
     metrics = "metrics_without_control" if random_start else "metrics"
     answers = ["predictions", "majority_predictions", "linear_predictions"]
     reports = ["metrics", "training_report", "cleaning_report"]
-    corpus = ["corpus"] if corpus_known else []
+    corpus = ["corpus", "backbone"] if corpus_known else []
     nodes = [
         Node(predict, ["model", "test"], "predictions", name="predict"),
         Node(majority_baseline, ["train", "test"], "majority_predictions", name="majority_baseline"),

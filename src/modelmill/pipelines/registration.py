@@ -10,10 +10,12 @@ from modelmill.registry.store import register_version
 def for_product() -> Pipeline:
     """model, reports and lineage -> version with the alias `candidate`."""
     evidence = ["metrics", "curves", "learning_curves", "confusion_matrix", "model_card", "lineage"]
-    version = ["params:mlflow", "mlflow_run", "model", "evidence", "test"]
+    version = ["params:mlflow", "mlflow_run", "model", "evidence", "test", "params:training"]
     return Pipeline(
         [
-            Node(data_lineage, ["sources", "train", "validation", "test"], "lineage", name="collect_lineage"),
+            Node(
+                data_lineage, ["sources", "train", "validation", "test", "backbone"], "lineage", name="collect_lineage"
+            ),
             Node(collect_evidence, evidence, "evidence", name="collect_evidence"),
             Node(register_version, version, "version", name="register"),
         ]

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from modelmill.errors import DataError
+from modelmill.specs.training import FineTuningSpec
+
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
@@ -44,3 +47,31 @@ def collect_evidence(
         },
         {"learning_curves.html": learning_curves, "confusion_matrix.html": confusion_matrix},
     )
+
+
+def check_evidence(evidence: Path, digest: str) -> None:
+    """Raise `DataError` when the evaluation judged another model, or other test records than the lineage names."""
+    judged = _read(evidence / "evaluation.json")["judged"]
+    tested = _read(evidence / "lineage.json")["splits"]["test"]["sha256"]
+    for what, expected, found in (("model", digest, judged["model"]), ("test split", tested, judged["test"])):
+        if expected != found:
+            raise DataError(
+                f"the evaluation is of another {what} than the one that is there now ({found[:12]}, not "
+                f"{expected[:12]}); nothing was registered. Run the pipeline `evaluation` again before `registration`."
+            )
+
+
+def check_training(model: Path, declared: FineTuningSpec) -> None:
+    """Raise `DataError` when a model was trained in another way than is declared now."""
+    used = _read(model / "product.json")["training"]
+    wanted = declared.model_dump(mode="json")
+    changed = [f"{key} {used.get(key)} (now {value})" for key, value in wanted.items() if used.get(key) != value]
+    if changed:
+        raise DataError(
+            f"the model was trained with {', '.join(changed)}; nothing was registered. Run `fine_tuning` and "
+            "`evaluation` again, or declare what it was trained with."
+        )
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -14,9 +14,11 @@ import polars as pl
 import yaml
 
 import modelmill
+from modelmill.digest import tensor_digest
 from modelmill.errors import RegistryError
-from modelmill.registry.digest import tensor_digest
+from modelmill.registry.evidence import check_evidence, check_training
 from modelmill.specs.mlflow import MlflowSpec
+from modelmill.specs.training import FineTuningSpec
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,6 +38,7 @@ def connected(settings: MlflowSpec) -> "Iterator[MlflowClient]":
         RegistryError: when it cannot be reached or refuses.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default goes on for four minutes
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # DO_NOT_TRACK=1 is not enough: it wants "true"
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -46,7 +49,7 @@ def connected(settings: MlflowSpec) -> "Iterator[MlflowClient]":
     except (MlflowException, OSError) as error:
         raise RegistryError(
             f"MLflow at {settings.tracking_uri} did not do what was asked: {str(error).splitlines()[0]}\n"
-            "Check that it runs and that `conf/<env>/mlflow.yml` names its address."
+            "Check that it runs, that `conf/<env>/mlflow.yml` names its address, and that the disk has room."
         ) from error
 
 
@@ -72,8 +75,12 @@ def start_run(settings: MlflowSpec, name: str, declared: Mapping[str, Any], tags
         else:
             experiment_id = experiment.experiment_id
         run_id: str = client.create_run(experiment_id, tags=dict(tags), run_name=name).info.run_id
-        client.log_batch(run_id, params=[Param(key, value) for key, value in sorted(flatten(declared).items())])
-        client.log_text(run_id, yaml.safe_dump(dict(declared), allow_unicode=True, sort_keys=False), "config.yml")
+        try:
+            client.log_batch(run_id, params=[Param(key, value) for key, value in sorted(flatten(declared).items())])
+            client.log_text(run_id, yaml.safe_dump(dict(declared), allow_unicode=True, sort_keys=False), "config.yml")
+        except BaseException:  # nobody else knows this run yet
+            client.set_terminated(run_id, "FAILED")
+            raise
     return run_id
 
 
@@ -117,7 +124,12 @@ def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def register_version(
-    settings: MlflowSpec, run: Mapping[str, str], model: Path, evidence: Path, example: pl.DataFrame
+    settings: MlflowSpec,
+    run: Mapping[str, str],
+    model: Path,
+    evidence: Path,
+    example: pl.DataFrame,
+    training: FineTuningSpec,
 ) -> dict[str, str]:
     """Log a model folder to its run as a pyfunc and register it under the alias `candidate`.
 
@@ -127,13 +139,20 @@ def register_version(
         model: folder with safetensors, tokenizer, config and product.json.
         evidence: folder with the model card, the reports and the figures, kept with the run.
         example: some records; their texts become the input example.
+        training: what is declared now, and logged to the run.
 
     Returns:
         name, version, alias, uri, run_id and the digest of the tensors.
+
+    Raises:
+        DataError: when the evidence is about another model, or the model was not trained as is declared.
+        RegistryError: when MLflow cannot be reached or refuses.
     """
     import mlflow
 
     digest = tensor_digest(model)
+    check_evidence(evidence, digest)
+    check_training(model, training)
     name, run_id = run["name"], run["run_id"]
     with connected(settings) as client, mlflow.start_run(run_id=run_id):
         client.log_artifacts(run_id, str(evidence))

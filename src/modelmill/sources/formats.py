@@ -79,14 +79,16 @@ def _read_separated(path: Path, shown: str, encoding: str, separator: str) -> pl
         header = next(reader, None)
         if not header:
             raise SourceError(f"{shown}:1: the file is empty; a header line with the column names was expected.")
+        end = reader.line_num
         for row in reader:
+            line, end = end + 1, reader.line_num  # a quoted field may span lines; the record stands where it begins
             if row and len(row) != len(header):
                 raise SourceError(
-                    f"{shown}:{reader.line_num}: {len(row)} fields where the header names {len(header)}.\n"
+                    f"{shown}:{line}: {len(row)} fields where the header names {len(header)}.\n"
                     "Mend the row (quote fields that hold the separator), or declare the right `format`."
                 )
             if row:
-                rows.append([str(reader.line_num), *(field if field.strip() else None for field in row)])
+                rows.append([str(line), *(field if field.strip() else None for field in row)])
     except csv.Error as error:
         raise SourceError(f"{shown}:{reader.line_num}: {error}; mend the quotes of this row.") from None
     schema = {LINE: pl.String, **dict.fromkeys(header, pl.String)}
@@ -195,7 +197,7 @@ def read_hub(address: str, split: str) -> pl.DataFrame:
     try:
         import datasets
     except ImportError:
-        raise SourceError(f"{address}: reading from the hub needs `pip install 'modelmill[hub]'`.") from None
+        raise SourceError(f"{address}: reading from the hub needs `pip install -e '.[hub]'`.") from None
     name = address.removeprefix("hf://").removeprefix("datasets/")
     try:
         loaded = datasets.load_dataset(name, split=split)

@@ -11,6 +11,7 @@ from modelmill.records import concat_records
 from modelmill.sources.address import locate_files, verify_sha256
 from modelmill.sources.formats import LINE, READERS, read_hub
 from modelmill.specs.source import Sources, SourceSpec
+from modelmill.text import duplicate_key, normalise
 
 
 def read_sources(sources: Sources, root: str) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -76,13 +77,17 @@ def _column(table: pl.DataFrame, source: SourceSpec, ours: str, shown: str) -> s
 
 
 def _with_ids(records: pl.DataFrame) -> pl.DataFrame:
-    """Give records without an id one that follows from their content: it stays when other records come or go."""
+    """Give records without an id one that follows from their text.
+
+    It stays when other records come or go, when a label is mended, and for every spelling that counts as the same text
+    (of which deduplication keeps one): so the record stays in its split.
+    """
     if records["id"].null_count() == 0:
         return records
     seen: Counter[str] = Counter()
     ids = []
-    for given, text, label in records.select("id", "text", "label").iter_rows():
-        key = given or hashlib.sha256(f"{label}\0{text}".encode()).hexdigest()[:16]
+    for given, text in records.select("id", "text").iter_rows():
+        key = given or hashlib.sha256(duplicate_key(normalise(text or "")).encode()).hexdigest()[:16]
         if given is None:
             seen[key] += 1
             key = key if seen[key] == 1 else f"{key}-{seen[key]}"

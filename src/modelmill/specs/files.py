@@ -24,18 +24,21 @@ class Problem:
 
 @dataclass
 class DeclarationFile:
-    """One YAML file, its lines by key path, and what could not be read in it."""
+    """One YAML file, its lines by key path, and what could not be read in it.
 
-    path: Path
+    `folder` holds all files of one kind and environment, in which a name may be declared once.
+    """
+
     shown: str
+    folder: Path
     text: str | None = None
     lines: dict[Key, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_declaration(path: Path, shown: str) -> DeclarationFile:
+def read_declaration(path: Path, shown: str, folder: Path) -> DeclarationFile:
     """Read one file; a file that is not YAML, not UTF-8 or not a mapping comes back with its problem."""
-    file = DeclarationFile(path, shown)
+    file = DeclarationFile(shown, folder)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

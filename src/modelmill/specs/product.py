@@ -1,6 +1,6 @@
 """What may be declared of a product: `conf/<env>/products/*.yml`."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -65,10 +65,3 @@ class ProductSpec(Spec):
         if not value.root:
             raise ValueError("name at least one source")
         return value
-
-    def metric_mentions(self) -> list[tuple[tuple[Any, ...], str]]:
-        """Every place that names a metric: (path in the product, name)."""
-        mentions: list[tuple[tuple[Any, ...], str]] = [(("evaluation", "metric"), self.evaluation.metric)]
-        for stage, gates in self.gates.items():
-            mentions += [(("gates", stage, i, "metric"), gate.metric) for i, gate in enumerate(gates)]
-        return mentions

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from modelmill.errors import DeclarationError
 from modelmill.specs.backbone import BackboneSpec
-from modelmill.specs.base import Spec
+from modelmill.specs.base import Spec, listed
 from modelmill.specs.files import DeclarationFile, Key, Problem, dotted, locate, read_declaration
 from modelmill.specs.product import TASK_METRICS, ProductSpec
 
@@ -49,9 +49,12 @@ class DeclarationFiles:
     @classmethod
     def find(cls, kind: Kind, folders: list[Path], root: Path) -> "DeclarationFiles":
         """Read `<folder>/<kind>/*.yml` of each environment folder."""
-        paths = [path for folder in folders for path in sorted((folder / kind).rglob("*.y*ml"))]
-        shown = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in paths]
-        return cls(kind, [read_declaration(path, name) for path, name in zip(paths, shown, strict=True)])
+        files = []
+        for folder in folders:
+            for path in sorted((folder / kind).rglob("*.y*ml")):
+                shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+                files.append(read_declaration(path, shown, folder / kind))
+        return cls(kind, files)
 
     @property
     def problems(self) -> list[Problem]:
@@ -60,7 +63,7 @@ class DeclarationFiles:
         first: dict[tuple[Path, Any], str] = {}
         for file in self.files:
             for key, line in file.lines.items():
-                other = first.setdefault((file.path.parent, key[0]), file.shown)
+                other = first.setdefault((file.folder, key[0]), file.shown)
                 if len(key) == 1 and other != file.shown:
                     message = f"'{key[0]}' is declared in {other} too; keep one of them"
                     problems.append(Problem(f"{file.shown}:{line}", str(key[0]), message))
@@ -97,7 +100,7 @@ def resolve(
             except ValidationError as error:
                 problems += [_explain(detail, name, spec_class, where) for detail in error.errors()]
     if not any(found.problems for found in files.values()):  # else what is missing may stand in a file that is broken
-        problems += _cross_check(specs, raw, files)
+        problems += _cross_check(raw, files)
     if problems:
         raise DeclarationError(report(problems))
     return Declarations(specs["products"], specs["backbones"])
@@ -186,35 +189,43 @@ def _choices_at(spec: type[BaseModel], loc: Key) -> list[str]:
     return []
 
 
-def _cross_check(
-    specs: Mapping[Kind, Mapping[str, Any]],
-    raw: Mapping[Kind, Mapping[str, Any]],
-    files: Mapping[Kind, DeclarationFiles],
-) -> list[Problem]:
-    """What one declaration says of another; a declaration with mistakes of its own still counts by name."""
+def _cross_check(raw: Mapping[Kind, Mapping[str, Any]], files: Mapping[Kind, DeclarationFiles]) -> list[Problem]:
+    """What one declaration says of another, as far as it can be read: it may have mistakes of its own."""
     products, backbones = sorted(raw["products"]), sorted(raw["backbones"])
     found: list[tuple[Kind, Key, str]] = [
         ("backbones", (name,), "a product has this name too; names are shared, rename one of them")
         for name in set(products) & set(backbones)
     ]
-    for name, product in specs["products"].items():
+    for name, product in raw["products"].items():
         found += [("products", (name, *path), message) for path, message in _product_references(product, backbones)]
-    for name, backbone in specs["backbones"].items():
-        givers = backbone.pretraining.corpus.products if backbone.pretraining else []
-        path = (name, "pretraining", "corpus", "products")
+    for name, backbone in raw["backbones"].items():
+        path: Key = ("pretraining", "corpus", "products")
         found += [
-            ("backbones", (*path, i), f"unknown product '{giver}'; {hint(giver, products)}")
-            for i, giver in enumerate(givers)
+            ("backbones", (name, *path, i), f"unknown product '{giver}'; {hint(giver, products)}")
+            for i, giver in enumerate(listed(_at(backbone, *path) or []))
             if giver not in products
         ]
     return [Problem(locate(path, files[kind].holding(path[0])), dotted(path), text) for kind, path, text in found]
 
 
-def _product_references(product: ProductSpec, backbones: list[str]) -> Iterator[tuple[Key, str]]:
+def _product_references(product: Any, backbones: list[str]) -> Iterator[tuple[Key, str]]:
     """(path in the product, message) for each name that nothing is called by."""
-    if product.backbone not in backbones:
-        yield ("backbone",), f"unknown backbone '{product.backbone}'; {hint(product.backbone, backbones)}"
-    known = list(TASK_METRICS[product.task])
-    for path, metric in product.metric_mentions():
-        if metric not in known:
-            yield path, f"{product.task} has no metric '{metric}'; {hint(metric, known)}"
+    backbone, task = _at(product, "backbone"), str(_at(product, "task"))
+    if backbone is not None and backbone not in backbones:
+        yield ("backbone",), f"unknown backbone '{backbone}'; {hint(backbone, backbones)}"
+    gates = _at(product, "gates")
+    stages = gates.items() if isinstance(gates, dict) else ()
+    named = {("gates", stage, i, "metric"): gate for stage, some in stages for i, gate in enumerate(listed(some))}
+    mentions: dict[Key, Any] = {path: _at(gate, "metric") for path, gate in named.items()}
+    mentions["evaluation", "metric"] = _at(product, "evaluation", "metric")
+    known = list(TASK_METRICS.get(task, ()))
+    for path, metric in mentions.items():
+        if known and metric is not None and metric not in known:
+            yield path, f"{task} has no metric '{metric}'; {hint(metric, known)}"
+
+
+def _at(value: Any, *path: str) -> Any:
+    """What stands at a path in nested mappings; None when nothing does."""
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

@@ -27,6 +27,16 @@ def _column_name(value: object) -> object:
 Column = Annotated[str, BeforeValidator(_column_name, json_schema_input_type=str | int)]
 
 
+def _label(value: object) -> object:
+    """Numbers are labels too; YAML reads a bare yes or no as a truth value, which would be another label."""
+    if isinstance(value, bool):
+        raise ValueError(f"YAML reads this label as the truth value {str(value).lower()}; put it in quotes")
+    return str(value) if isinstance(value, int) else value
+
+
+Label = Annotated[str, BeforeValidator(_label, json_schema_input_type=str | int)]
+
+
 class ColumnsSpec(Spec):
     """Which column of a file holds what: its name, or its place from 0."""
 
@@ -93,7 +103,7 @@ class SourceSpec(Spec):
 class ContractSpec(Spec):
     """What a record must be to be used at all."""
 
-    labels: list[str] | None = Field(None, min_length=2, description="allowed labels; default: all that occur")
+    labels: list[Label] | None = Field(None, min_length=2, description="allowed labels; default: all that occur")
     min_per_label: int = Field(10, ge=3, description="fewer clean records of a label than this stop the run")
     max_reject: Share = Field(0.05, description="a larger share of contract rejects stops the run")
 

@@ -24,7 +24,7 @@ class FineTuningSpec(OptimizerSpec):
 
     max_epochs: int = Field(3, ge=1)
     batch_tokens: int = Field(4096, ge=16, description="tokens of a batch, padding included")
-    dropout: Share = 0.1
+    dropout: Share = Field(0.1, description="of the classification head; the encoder has what its config says")
     label_smoothing: Share = 0.0
     patience: int = Field(2, ge=1, description="epochs without a better validation score before it stops")
     precision: DeclaredPrecision = Field("auto", description="auto: bf16 where the processor computes in it")

@@ -1,7 +1,7 @@
 """Text classification: one label per text, by a transformers sequence classifier on a backbone."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from modelmill.cleaning.text import normalise
+from modelmill.errors import DataError
 from modelmill.specs.training import FineTuningSpec
-from modelmill.tokenization.tokens import Tokens, TokenShards, encode, load_tokenizer
+from modelmill.text import normalise
+from modelmill.tokenization.tokens import Tokens, TokenShards, encode, load_tokenizer, vocabulary_digest
 from modelmill.training.batches import length_buckets, padded
 from modelmill.training.fit import FitPlan, fit
 
@@ -47,6 +48,9 @@ def fine_tune(
 
     Returns:
         the classifier, its curves, and a report of the training.
+
+    Raises:
+        DataError: when the tokens are of another tokenizer, or the backbone's weights do not fit its config.
     """
     return _train(tokens, backbone, spec, random_start=False)
 
@@ -66,6 +70,12 @@ def _train(
     from modelmill.tasks.classifier_module import Classifier, loader
 
     shards = TokenShards.load(tokens)
+    tokenizer = load_tokenizer(backbone)
+    if shards.vocabulary_sha256 != vocabulary_digest(tokenizer):
+        raise DataError(
+            "the token ids were made by another tokenizer than the backbone's, which was made anew since. "
+            "Run tokenization again: `kedro run --namespaces <product>`."
+        )
     lightning.seed_everything(spec.seed, verbose=False)
     model = _new_model(backbone, shards.label_names, spec.dropout, random_start)
     module = Classifier(model, shards.splits["train"], spec, spec.seed)
@@ -73,7 +83,7 @@ def _train(
     curves, report = fit(
         module,
         None,
-        loader(validation, length_buckets(validation.lengths, BATCH_TOKENS, None), module.pad),
+        loader(validation, [[rows] for rows in length_buckets(validation.lengths, BATCH_TOKENS, None)], module.pad),
         FitPlan(
             precision=spec.precision,
             max_epochs=spec.max_epochs,
@@ -87,28 +97,47 @@ def _train(
         "max_tokens": shards.max_tokens,
         "trained_on_sha256": shards.records_sha256,
         "random_start": random_start,
-        "seed": spec.seed,
+        "training": spec.model_dump(mode="json"),
     }
-    return TrainedClassifier(model, load_tokenizer(backbone), product), curves, {**report, **spec.model_dump()}
+    return TrainedClassifier(model, tokenizer, product), curves, {**report, **spec.model_dump()}
 
 
 def _new_model(backbone: Path, labels: list[str], dropout: float, random_start: bool) -> Any:
+    import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
     from transformers.utils import logging
 
+    logging.disable_progress_bar()
     config = AutoConfig.from_pretrained(
         backbone,
         num_labels=len(labels),
         id2label=dict(enumerate(labels)),
         label2id={label: i for i, label in enumerate(labels)},
         problem_type="single_label_classification",
-        classifier_dropout=dropout,
     )
     if random_start:
-        return AutoModelForSequenceClassification.from_config(config)
-    logging.set_verbosity_error()  # it reports the head as missing; the head is what we are about to train
-    logging.disable_progress_bar()
-    return AutoModelForSequenceClassification.from_pretrained(backbone, config=config, dtype="float32")
+        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    else:
+        logging.set_verbosity_error()  # it would list the weights that are missing; `_check_loaded` does
+        model, found = AutoModelForSequenceClassification.from_pretrained(
+            backbone, config=config, dtype="float32", output_loading_info=True
+        )
+        _check_loaded(model.base_model_prefix, found["missing_keys"], backbone)
+    # Each architecture calls it otherwise in its config (classifier_dropout, seq_classif_dropout, ...).
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Dropout) and not name.startswith(f"{model.base_model_prefix}."):
+            module.p = dropout
+    return model.train()  # `from_pretrained` leaves it in evaluation mode, and Lightning as it is: no dropout at all
+
+
+def _check_loaded(encoder: str, missing: Iterable[str], backbone: Path) -> None:
+    """The head is new; an encoder that is new as well would be a random start in disguise. Poolers come and go."""
+    lacking = sorted(name for name in missing if name.startswith(f"{encoder}.") and "pooler" not in name)
+    if lacking:
+        raise DataError(
+            f"the backbone's weights lack {len(lacking)} tensors of its encoder, {lacking[0]} among them, which would "
+            f"be left random. Give weights that fit {backbone / 'config.json'}."
+        )
 
 
 class Predictor:
@@ -129,12 +158,10 @@ class Predictor:
         import torch
 
         encoded = encode([normalise(text) for text in texts], self.tokenizer, self.product["max_tokens"])
-        lengths = np.fromiter((len(ids) for ids in encoded), np.int64, len(encoded))
-        flat = np.fromiter((token for ids in encoded for token in ids), np.int32, int(lengths.sum()))
-        tokens = Tokens(flat, np.concatenate([[0], np.cumsum(lengths)]), np.full(len(encoded), -1))
+        tokens = Tokens.of(encoded, [-1] * len(encoded))
         result = np.zeros((len(encoded), len(self.labels)))
         with torch.inference_mode():
-            for rows in length_buckets(lengths, BATCH_TOKENS, None):
+            for rows in length_buckets(tokens.lengths, BATCH_TOKENS, None):
                 ids, mask = (torch.from_numpy(array) for array in padded(tokens, rows, self.tokenizer.pad_token_id))
                 logits = self.model(input_ids=ids, attention_mask=mask).logits.double()
                 result[rows] = torch.softmax(logits, -1).numpy()

@@ -1,5 +1,6 @@
 """Texts as token ids: ragged arrays, one flat file that is memory-mapped when it is read."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,17 @@ class Tokens:
     offsets: NDArray[np.int64]
     labels: NDArray[np.int64]
 
+    @classmethod
+    def of(cls, texts: Sequence[Sequence[int] | Ids], labels: Sequence[int]) -> "Tokens":
+        """Lay the ids of texts end to end."""
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        flat = np.concatenate([np.zeros(0, np.int32), *(np.asarray(ids, np.int32) for ids in texts)])
+        return cls(flat, np.concatenate([[0], np.cumsum(lengths)]), np.asarray(labels, np.int64))
+
+    def take(self, rows: NDArray[np.int64]) -> "Tokens":
+        """Some of the texts."""
+        return Tokens.of([self[int(row)] for row in rows], self.labels[rows].tolist())
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -41,13 +53,14 @@ class Tokens:
 class TokenShards:
     """Tokens of a product's splits (or of a corpus, as its split `train`), its labels in order, the longest text.
 
-    `records_sha256` says which records the split `train` was made from.
+    `records_sha256` says which records the split `train` was made from, `vocabulary_sha256` what an id means.
     """
 
     splits: dict[str, Tokens]
     label_names: list[str]
     max_tokens: int | None
     records_sha256: str
+    vocabulary_sha256: str
 
     def save(self, folder: Path) -> None:
         """Write one folder per split, and `tokens.json`."""
@@ -59,6 +72,7 @@ class TokenShards:
             "labels": self.label_names,
             "max_tokens": self.max_tokens,
             "records_sha256": self.records_sha256,
+            "vocabulary_sha256": self.vocabulary_sha256,
             "splits": {name: {"texts": len(t), "tokens": len(t.ids)} for name, t in self.splits.items()},
         }
         (folder / "tokens.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
@@ -76,7 +90,8 @@ class TokenShards:
             if path.is_dir()
         }
         about = json.loads((folder / "tokens.json").read_text(encoding="utf-8"))
-        return cls(splits, about["labels"], about["max_tokens"], about["records_sha256"])
+        digests = about["records_sha256"], about["vocabulary_sha256"]
+        return cls(splits, about["labels"], about["max_tokens"], *digests)
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -84,6 +99,12 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder)
+
+
+def vocabulary_digest(tokenizer: Any) -> str:
+    """SHA-256 over the tokens in the order of their ids."""
+    vocabulary = sorted((number, token) for token, number in tokenizer.get_vocab().items())
+    return hashlib.sha256(json.dumps(vocabulary).encode()).hexdigest()
 
 
 def encode(texts: Sequence[str], tokenizer: Any, max_tokens: int | None) -> list[list[int]]:
@@ -113,11 +134,9 @@ def tokenize(
     splits = {}
     for name, table in tables.items():
         encoded = encode(table["text"].to_list(), tokenizer, max_tokens)
-        lengths = np.fromiter((len(ids) for ids in encoded), np.int64, len(encoded))
-        flat = np.fromiter((token for ids in encoded for token in ids), np.int32, int(lengths.sum()))
-        labels = np.array([number.get(label, -1) for label in table["label"]], np.int64)
-        splits[name] = Tokens(flat, np.concatenate([[0], np.cumsum(lengths)]), labels)
-    return TokenShards(splits, label_names, max_tokens, table_digest(tables["train"]))
+        splits[name] = Tokens.of(encoded, [number.get(label, -1) for label in table["label"]])
+    digests = table_digest(tables["train"]), vocabulary_digest(tokenizer)
+    return TokenShards(splits, label_names, max_tokens, *digests)
 
 
 def tokenize_product(

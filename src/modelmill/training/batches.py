@@ -35,6 +35,33 @@ def length_buckets(lengths: NDArray[np.int64], budget: int, epoch_seed: tuple[in
     return [np.array(batch) for batch in batches]
 
 
+MIX = 4
+"""Buckets that make a training batch."""
+
+
+def mixed_batches(lengths: NDArray[np.int64], budget: int, epoch_seed: tuple[int, int]) -> list[list[Rows]]:
+    """Training batches of a few buckets each, drawn from all lengths.
+
+    Where the label goes with the length, a batch of one length is a skewed sample of the labels, and its step goes
+    astray (docs/log.md has the figures). Several small buckets cost what one large one does.
+
+    Args:
+        lengths: tokens of each text.
+        budget: largest sum of rows x longest over a batch's buckets; a longer text is a batch of its own.
+        epoch_seed: (seed, epoch).
+    """
+    batches: list[list[Rows]] = []
+    room = 0
+    for bucket in length_buckets(lengths, budget // MIX, epoch_seed):
+        cost = int(lengths[bucket].max()) * len(bucket)
+        if not batches or cost > room:
+            batches.append([])
+            room = budget
+        batches[-1].append(bucket)
+        room -= cost
+    return batches
+
+
 def padded(tokens: Tokens, rows: Rows, pad: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Ids and attention mask, each (batch, longest)."""
     texts = [tokens[int(row)] for row in rows]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytorch_lightning as lightning
 import torch
+from transformers import get_wsd_schedule
 
 from modelmill.specs.training import OptimizerSpec
 
@@ -27,18 +28,15 @@ class TrainedModule(lightning.LightningModule):
             {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=spec.learning_rate, betas=(0.9, 0.98), fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: rate_at(step, self.total_steps, spec.warmup, self.decay)
+        schedule = get_wsd_schedule(
+            optimizer,
+            num_warmup_steps=round(spec.warmup * self.total_steps),
+            num_decay_steps=round(self.decay * self.total_steps),
+            num_training_steps=self.total_steps,
+            decay_type="linear",
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         """Clip here: Lightning refuses to beside a fused optimiser, because of fp16 scaling, which we do not use."""
         torch.nn.utils.clip_grad_norm_(self.parameters(), self.optimizer_spec.gradient_clip)
-
-
-def rate_at(step: int, total: int, warmup: float, decay: float) -> float:
-    """Share of the learning rate at a step: linear up, level, and linear down to zero over the last part."""
-    rising = (step + 1) / max(1.0, warmup * total)
-    falling = (total - step) / max(1.0, decay * total)
-    return max(0.0, min(1.0, rising, falling))

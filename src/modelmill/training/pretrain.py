@@ -11,7 +11,7 @@ import polars as pl
 
 from modelmill.errors import DataError
 from modelmill.specs.backbone import ArchitectureSpec, PretrainingSpec
-from modelmill.tokenization.tokens import Tokens, TokenShards, load_tokenizer
+from modelmill.tokenization.tokens import Tokens, TokenShards, load_tokenizer, vocabulary_digest
 from modelmill.training.batches import mask_tokens, masked_batches, packed_blocks
 from modelmill.training.fit import FitPlan, fit
 
@@ -48,7 +48,7 @@ def pretrain(shards: Path, tokenizer_folder: Path, spec: PretrainingSpec) -> tup
         the backbone and its curves.
 
     Raises:
-        DataError: when the corpus does not fill one batch.
+        DataError: when the corpus does not fill one batch, or its tokens are of another tokenizer.
     """
     import pytorch_lightning as lightning
     from torch.utils.data import DataLoader
@@ -57,7 +57,13 @@ def pretrain(shards: Path, tokenizer_folder: Path, spec: PretrainingSpec) -> tup
 
     plan = spec.training
     tokenizer = load_tokenizer(tokenizer_folder)
-    corpus, held_back = _hold_back(TokenShards.load(shards).splits["train"], plan.block_tokens * VALIDATION_BLOCKS)
+    stored = TokenShards.load(shards)
+    if stored.vocabulary_sha256 != vocabulary_digest(tokenizer):
+        raise DataError(
+            "the corpus' token ids were made by another tokenizer than the one that is there now. "
+            "Run tokenization again: `kedro run --pipelines <backbone>`."
+        )
+    corpus, held_back = _hold_back(stored.splits["train"], plan.block_tokens * VALIDATION_BLOCKS)
     shape = (plan.batch_blocks, plan.block_tokens)
     _check_size(corpus, held_back, shape)
     masking = (
@@ -87,6 +93,7 @@ def pretrain(shards: Path, tokenizer_folder: Path, spec: PretrainingSpec) -> tup
         **report,
         "tokens": report["steps"] * shape[0] * shape[1],
         "corpus_tokens": int(corpus.lengths.sum()),
+        "corpus_sha256": stored.records_sha256,
     }
     return Backbone(module.model, tokenizer, info), curves
 
@@ -126,8 +133,7 @@ def _check_size(corpus: Tokens, held_back: Tokens, shape: tuple[int, int]) -> No
 
 
 def _hold_back(tokens: Tokens, wanted: int) -> tuple[Tokens, Tokens]:
-    """Keep the last texts, at most a tenth of the tokens, to validate on."""
-    wanted = min(wanted, int(tokens.offsets[-1]) // 10)
-    cut = min(int(np.searchsorted(tokens.offsets, tokens.offsets[-1] - wanted)), len(tokens) - 1)
-    first = Tokens(tokens.ids, tokens.offsets[: cut + 1], tokens.labels[:cut])
-    return first, Tokens(tokens.ids, tokens.offsets[cut:], tokens.labels[cut:])
+    """Keep evenly spaced texts, at most a tenth of them, to validate on: every source has its part in the figure."""
+    every = min(max(10, len(tokens.ids) // wanted), len(tokens))
+    chosen = np.arange(len(tokens)) % every == every - 1
+    return tokens.take(np.flatnonzero(~chosen)), tokens.take(np.flatnonzero(chosen))

@@ -1,16 +1,13 @@
-"""Digests and lineage."""
+"""Digests."""
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from safetensors.numpy import save_file
 
+from modelmill.digest import tensor_digest
 from modelmill.records import table_digest
-from modelmill.registry.digest import tensor_digest
-from modelmill.registry.lineage import code_lineage
-from modelmill.registry.store import flatten
 
 A = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.zeros(3, np.float16)}
 
@@ -40,22 +37,3 @@ def test_a_table_digest_sees_every_cell() -> None:
     """And cannot be fooled by moving a border between cells."""
     rows = [{"id": "a", "text": "bc", "label": "d"}, {"id": "ab", "text": "c", "label": "d"}]
     assert len({table_digest(pl.DataFrame([row])) for row in rows}) == 2
-
-
-def test_lineage_of_the_code(tmp_path: Path) -> None:
-    """Commit and dirty flag of a real repository; 'none' outside of one."""
-    assert code_lineage(tmp_path)["git_commit"] == "none"
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@t"]
-    subprocess.run([*git, "init", "-q"], check=True)
-    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "first"], check=True)
-    clean = code_lineage(tmp_path)
-    (tmp_path / "requirements.lock").write_text("a==1\n")
-    dirty = code_lineage(tmp_path)
-    assert len(clean["git_commit"]) == 40
-    assert (clean["git_dirty"], dirty["git_dirty"]) == ("false", "true")
-    assert clean["environment_lock_sha256"] == "none" != dirty["environment_lock_sha256"]
-
-
-def test_flat_parameters() -> None:
-    """Nested declarations become dotted parameters."""
-    assert flatten({"a": {"b": [1, {"c": None}]}, "d": "x"}) == {"a.b.0": "1", "a.b.1.c": "None", "d": "x"}

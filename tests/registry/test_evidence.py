@@ -1,0 +1,35 @@
+"""A version is registered with its own evidence or not at all."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from modelmill.errors import DataError
+from modelmill.registry.evidence import check_evidence, check_training
+from modelmill.specs.training import FineTuningSpec
+
+
+def evidence(folder: Path, *, model: str = "m", judged_on: str = "t", test: str = "t") -> Path:
+    """Reports of an evaluation."""
+    (folder / "evaluation.json").write_text(json.dumps({"judged": {"model": model, "test": judged_on}}))
+    (folder / "lineage.json").write_text(json.dumps({"splits": {"test": {"sha256": test}}}))
+    return folder
+
+
+def test_an_evaluation_of_another_model_or_split_is_refused(tmp_path: Path) -> None:
+    """Fine-tuned again, or split again, without a new evaluation."""
+    check_evidence(evidence(tmp_path), "m")
+    with pytest.raises(DataError, match="of another model"):
+        check_evidence(evidence(tmp_path), "new")
+    with pytest.raises(DataError, match="of another test split"):
+        check_evidence(evidence(tmp_path, test="new"), "m")
+
+
+def test_a_model_that_was_trained_otherwise_is_refused(tmp_path: Path) -> None:
+    """The run's parameters would say 5 epochs of a model that had 3."""
+    used = FineTuningSpec()
+    (tmp_path / "product.json").write_text(json.dumps({"training": used.model_dump(mode="json")}))
+    check_training(tmp_path, used)
+    with pytest.raises(DataError, match=r"trained with max_epochs 3 \(now 5\)"):
+        check_training(tmp_path, FineTuningSpec(max_epochs=5))

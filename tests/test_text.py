@@ -1,0 +1,51 @@
+"""What counts as the same text."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelmill.text import PART, duplicate_key, normalise, texts_within
+
+nasty = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
+    ["", " ", "\u200b", "Ａ", "a\u0301", "é", "ﬁ"]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(nasty)
+def test_normalising_twice_is_normalising_once(text: str) -> None:
+    """So that the API, which normalises what it gets, sees what training saw."""
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        ("ＡＢＣ　１２３", "ABC 123"),
+        ("  很好\t看\n\n的书 ", "很好 看 的书"),
+        ("zero\u200bwidth\ufeff", "zerowidth"),
+        ("ﬁne", "fine"),
+        ("e\u200b\u0301", "é"),
+    ],
+)
+def test_normalise_examples(given_text: str, expected: str) -> None:
+    """Full-width to half-width, white space to one blank, invisible characters out."""
+    assert normalise(given_text) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("see you :)", "see you :("), ("great 😀", "great 😡"), ("I use C++", "I use C#")]
+)
+def test_what_may_tell_two_labels_apart_is_kept(one: str, other: str) -> None:
+    """Punctuation, emoji and symbols make another text."""
+    assert duplicate_key(one) != duplicate_key(other)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text("ab ", max_size=15)), st.lists(st.text("abAB ", max_size=40)))
+def test_texts_are_found_within_others(wanted: list[str], texts: list[str]) -> None:
+    """Whole, or, from ten characters on, as a part; case and blanks make no difference."""
+    keys = {duplicate_key(text) for text in wanted}
+    for text, found in zip(texts, texts_within(wanted, texts), strict=True):
+        key = duplicate_key(text)
+        assert found == {k for k in keys if k == key or (len(k) >= PART and k in key)}
