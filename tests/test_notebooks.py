@@ -18,4 +18,5 @@ def test_explore_product(trained: Project, monkeypatch: pytest.MonkeyPatch) -> N
     shown = str([cell.get("outputs") for cell in notebook.cells])
     assert "contradictions" in shown
     assert "validation macro f1" in shown
-    assert "of 25 test records" in shown
+    items = trained.json("data/08_reporting/mood/metrics.json")["items"]
+    assert f"of {items} test records" in shown

@@ -86,7 +86,9 @@ def test_all_mistakes_of_all_files_stand_in_one_report(project: Project) -> None
 def test_a_section_with_a_mistake_hides_no_other(project: Project) -> None:
     """An unknown key, an unknown backbone, two unknown metrics in one product: four mistakes at once."""
     changes = {"trainning": {}, "backbone": "tinny", "evaluation": {"metric": "f1"}}
-    project.declare("products", {"mood": changes | {"gates": {"production": {"metric": "auc", "at_least": 1}}}}, env="local")
+    project.declare(
+        "products", {"mood": changes | {"gates": {"production": {"metric": "auc", "at_least": 1}}}}, env="local"
+    )
     with pytest.raises(DeclarationError, match=r"^4 mistakes") as caught:
         _ = loader(project).declarations
     for word in ("trainning: unknown key", "unknown backbone 'tinny'", "no metric 'f1'", "no metric 'auc'"):

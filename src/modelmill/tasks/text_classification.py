@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from modelmill.errors import DataError
 from modelmill.specs.training import FineTuningSpec
 from modelmill.text import normalise
-from modelmill.tokenization.tokens import Tokens, TokenShards, encode, load_tokenizer, vocabulary_digest
+from modelmill.tokenization.tokens import Tokens, TokenShards, encode, load_tokenizer
 from modelmill.training.batches import length_buckets, padded
 from modelmill.training.fit import FitPlan, fit
 
@@ -71,11 +71,7 @@ def _train(
 
     shards = TokenShards.load(tokens)
     tokenizer = load_tokenizer(backbone)
-    if shards.vocabulary_sha256 != vocabulary_digest(tokenizer):
-        raise DataError(
-            "the token ids were made by another tokenizer than the backbone's, which was made anew since. "
-            "Run tokenization again: `kedro run --namespaces <product>`."
-        )
+    shards.check_made_by(tokenizer)
     lightning.seed_everything(spec.seed, verbose=False)
     model = _new_model(backbone, shards.label_names, spec.dropout, random_start)
     module = Classifier(model, shards.splits["train"], spec, spec.seed)

@@ -77,6 +77,14 @@ class TokenShards:
         }
         (folder / "tokens.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
+    def check_made_by(self, tokenizer: Any) -> None:
+        """Raise `DataError` when the ids are another tokenizer's."""
+        if self.vocabulary_sha256 != vocabulary_digest(tokenizer):
+            raise DataError(
+                "the token ids were made by another tokenizer than the one that is there now: ids would mean other "
+                "words. Run the pipeline `tokenization` again before training."
+            )
+
     @classmethod
     def load(cls, folder: Path) -> "TokenShards":
         """Open the shards; ids stay on disk until they are used."""

@@ -112,12 +112,14 @@ def mask_tokens(
 
 
 Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
+Masking = tuple[float, NDArray[np.int64], tuple[int, int]]
+"""`share`, `specials` and `vocabulary` of `mask_tokens`."""
 
 
 def masked_batches(
     tokens: Tokens,
     shape: tuple[int, int],
-    masking: tuple[float, NDArray[np.int64], tuple[int, int]],
+    masking: Masking,
     seed: int,
 ) -> Iterator[Batch]:
     """Masked blocks (batch, block), epoch after epoch, without end; all of it follows from the seed."""

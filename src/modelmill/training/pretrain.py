@@ -11,8 +11,9 @@ import polars as pl
 
 from modelmill.errors import DataError
 from modelmill.specs.backbone import ArchitectureSpec, PretrainingSpec
-from modelmill.tokenization.tokens import Tokens, TokenShards, load_tokenizer, vocabulary_digest
-from modelmill.training.batches import mask_tokens, masked_batches, packed_blocks
+from modelmill.specs.training import PretrainingTrainingSpec
+from modelmill.tokenization.tokens import Tokens, TokenShards, load_tokenizer
+from modelmill.training.batches import Batch, Masking, mask_tokens, masked_batches, packed_blocks
 from modelmill.training.fit import FitPlan, fit
 
 if TYPE_CHECKING:
@@ -58,11 +59,7 @@ def pretrain(shards: Path, tokenizer_folder: Path, spec: PretrainingSpec) -> tup
     plan = spec.training
     tokenizer = load_tokenizer(tokenizer_folder)
     stored = TokenShards.load(shards)
-    if stored.vocabulary_sha256 != vocabulary_digest(tokenizer):
-        raise DataError(
-            "the corpus' token ids were made by another tokenizer than the one that is there now. "
-            "Run tokenization again: `kedro run --pipelines <backbone>`."
-        )
+    stored.check_made_by(tokenizer)
     corpus, held_back = _hold_back(stored.splits["train"], plan.block_tokens * VALIDATION_BLOCKS)
     shape = (plan.batch_blocks, plan.block_tokens)
     _check_size(corpus, held_back, shape)
@@ -74,15 +71,10 @@ def pretrain(shards: Path, tokenizer_folder: Path, spec: PretrainingSpec) -> tup
     lightning.seed_everything(plan.seed, verbose=False)
     module = MaskedLanguageModel(new_encoder(spec.architecture, tokenizer), plan)
     stream = masked_batches(corpus, shape, masking, plan.seed)
-    blocks = packed_blocks(held_back, plan.block_tokens, (plan.seed, 0)).astype(np.int64)
-    fixed = [
-        mask_tokens(part, *masking, (plan.seed, i))
-        for i, part in enumerate(np.array_split(blocks, min(4, len(blocks))))
-    ]
     curves, report = fit(
         module,
         DataLoader(BatchStream(islice(stream, plan.max_steps)), batch_size=None),
-        DataLoader(BatchStream(fixed), batch_size=None),
+        DataLoader(BatchStream(_fixed_batches(held_back, plan, masking)), batch_size=None),
         FitPlan(
             precision=plan.precision,
             max_steps=plan.max_steps,
@@ -96,6 +88,13 @@ def pretrain(shards: Path, tokenizer_folder: Path, spec: PretrainingSpec) -> tup
         "corpus_sha256": stored.records_sha256,
     }
     return Backbone(module.model, tokenizer, info), curves
+
+
+def _fixed_batches(held_back: Tokens, plan: PretrainingTrainingSpec, masking: Masking) -> list[Batch]:
+    """Held-back blocks under masks that stay the same, in up to four batches."""
+    blocks = packed_blocks(held_back, plan.block_tokens, (plan.seed, 0)).astype(np.int64)
+    parts = np.array_split(blocks, min(4, len(blocks)))
+    return [mask_tokens(part, *masking, (plan.seed, i)) for i, part in enumerate(parts)]
 
 
 def new_encoder(spec: ArchitectureSpec, tokenizer: Any) -> "PreTrainedModel":
