@@ -73,7 +73,13 @@ TINY_PRODUCT: dict[str, Any] = {
         "source": {"files": "data/01_raw/reviews/{label}.txt"},
         "backbone": "tiny",
         "tokenization": {"max_tokens": 48},
-        "training": {"max_epochs": 4, "learning_rate": 0.003, "batch_tokens": 512, "precision": "bf16-mixed"},
+        "training": {
+            "max_epochs": 4,
+            "learning_rate": 0.003,
+            "batch_tokens": 512,
+            "ema_decay": 0.5,
+            "precision": "bf16-mixed",
+        },
         "evaluation": {"bootstrap": 100, "random_start": True},
         "gates": {"staging": {"metric": "macro_f1", "at_least": 0.6}},
     }

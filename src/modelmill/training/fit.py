@@ -25,7 +25,8 @@ CURVE = {"name": pl.String, "step": pl.Int64, "value": pl.Float64}
 class FitPlan:
     """How long to train, in what precision, and which weights to keep.
 
-    `monitor` is a logged figure whose highest value marks the best weights; None keeps the last ones.
+    `monitor` is a logged figure whose highest value marks the best weights; None keeps the last ones. With an
+    `ema_decay` above 0, the weights that are judged and kept are an exponential moving average.
     """
 
     precision: DeclaredPrecision
@@ -34,6 +35,7 @@ class FitPlan:
     validate_every: int | None = None
     monitor: str | None = None
     patience: int = 1
+    ema_decay: float = 0.0
 
 
 def resolve_precision(precision: DeclaredPrecision) -> Precision:
@@ -64,7 +66,7 @@ def fit(
     """
     import pytorch_lightning as lightning
     import torch
-    from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+    from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 
     from modelmill.training.curves_module import CurveLogger
 
@@ -74,8 +76,12 @@ def fit(
     with tempfile.TemporaryDirectory() as folder, _quiet():
         callbacks: list[Any] = [TQDMProgressBar(refresh_rate=20)]
         keeper = None
+        if plan.ema_decay:  # buffers are left alone: positions are whole numbers, which an average rounds down
+            callbacks.append(EMAWeightAveraging(decay=plan.ema_decay, use_buffers=False))
         if plan.monitor:
-            keeper = ModelCheckpoint(folder, monitor=plan.monitor, mode="max", save_weights_only=True)
+            # Averaged weights get into a whole checkpoint only: Lightning asks no callback about one of weights alone.
+            alone = plan.ema_decay == 0
+            keeper = ModelCheckpoint(folder, monitor=plan.monitor, mode="max", save_weights_only=alone)
             callbacks += [keeper, EarlyStopping(plan.monitor, mode="max", patience=plan.patience)]
         trainer = lightning.Trainer(
             **_trainer_options(plan),
