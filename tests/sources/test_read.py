@@ -110,6 +110,21 @@ def test_package_addresses_read_without_importing(tmp_path: Path, monkeypatch: p
     assert read(tmp_path, files="package://carrier/a.txt")["origin"].to_list() == ["carrier/a.txt:1"]
 
 
+def test_a_split_of_a_hub_dataset_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`hf://datasets/OWNER/NAME`, by the `datasets` library; a folder of that name stands in for the hub."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "owner/name").mkdir(parents=True)
+    for split in ("train", "test"):
+        (tmp_path / f"owner/name/{split}.csv").write_text(f"review,stars\ngood {split},5\n")
+    source = {"files": "hf://datasets/owner/name", "split": "test", "columns": {"text": "review", "label": "stars"}}
+    table, digests = read_sources(Sources.model_validate(source), str(tmp_path))
+    assert table.select("text", "label", "origin").row(0) == ("good test", "5", "hf://datasets/owner/name:1")
+    assert set(digests) == {"hf://datasets/owner/name"}
+    with pytest.raises(SourceError, match="the hub did not give split 'dev'"):
+        read(tmp_path, **{**source, "split": "dev"})
+
+
 def test_the_hub_needs_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the `datasets` library the message names the extra to install."""
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)

@@ -52,3 +52,18 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     """The address as it was declared."""
     with pytest.raises(SourceError, match="no/where: there is no such folder"):
         fetch_backbone("no/where", {}, str(tmp_path))
+
+
+def test_a_model_of_the_hub_is_taken_from_its_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`hf://OWNER/NAME`, by huggingface_hub, which is offline here and finds the model among its downloads."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    cache, commit = tmp_path / "models--owner--name", "0" * 40
+    (cache / "refs").mkdir(parents=True)
+    (cache / "refs/main").write_text(commit)
+    (cache / "snapshots").mkdir()
+    folder(cache / "snapshots" / commit, "config.json", "model.safetensors", "tokenizer.json")
+    fetched = fetch_backbone("hf://owner/name", {}, str(tmp_path))
+    assert [file.shown for file in fetched.files] == ["config.json", "model.safetensors", "tokenizer.json"]
+    with pytest.raises(SourceError, match=r"hf://owner/other: the hub did not give the model"):
+        fetch_backbone("hf://owner/other", {}, str(tmp_path))
