@@ -2,7 +2,7 @@
 
 import atexit
 import logging
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ class ProjectHooks:
 
     def __init__(self) -> None:
         self._runs: dict[str, str] = {}
-        self._nodes_left: Counter[str] = Counter()
+        self._unsaved: dict[str, str] = {}  # output of a tracked node: its product or backbone
         self._logged: dict[str, set[str]] = defaultdict(set)
 
     @hook_impl
@@ -50,9 +50,10 @@ class ProjectHooks:
                 "threads share one random state, so no run could be repeated. Leave --runner out."
             )
         self._check_inputs(pipeline, catalog)
-        self._nodes_left = Counter(name for node in pipeline.nodes if (name := tracked_name(node)))
+        owners = ((node, tracked_name(node)) for node in pipeline.nodes)
+        self._unsaved = {output: name for node, name in owners if name for output in node.outputs}
         self._logged.clear()
-        if not self._nodes_left:
+        if not self._unsaved:
             return
         from modelmill.registry.lineage import code_lineage
         from modelmill.registry.store import start_run
@@ -60,7 +61,7 @@ class ProjectHooks:
         atexit.register(self._close_failed)  # Ctrl-C and a failure in this hook reach no other one
         parameters, tags = self._loader["parameters"], code_lineage(self._root)
         self._settings = MlflowSpec.model_validate(parameters["mlflow"])
-        for name in sorted(self._nodes_left):
+        for name in sorted(set(self._unsaved.values())):
             declared = {name: parameters[name]}
             if backbone := parameters[name].get("backbone"):
                 declared[backbone] = parameters[backbone]
@@ -80,7 +81,8 @@ class ProjectHooks:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        """Log curves and metrics once they are safe on disk."""
+        """Log curves and metrics once they are safe on disk; what has saved everything has not failed."""
+        self._unsaved.pop(dataset_name, None)
         self._log(dataset_name, data)
 
     @hook_impl
@@ -96,12 +98,6 @@ class ProjectHooks:
 
         (log_curves if kind == "curves" else log_report)(self._settings, self._runs[name], data)
         self._logged[name].add(kind)
-
-    @hook_impl
-    def after_node_run(self, node: "Node") -> None:
-        """A product whose last node is done has not failed, whatever happens to others."""
-        if name := tracked_name(node):
-            self._nodes_left[name] -= 1
 
     @hook_impl
     def on_node_error(self, error: Exception, node: "Node") -> None:
@@ -130,7 +126,7 @@ class ProjectHooks:
             from modelmill.registry.store import finish_run
 
             name, run_id = self._runs.popitem()
-            finish_run(self._settings, run_id, failed=failed and self._nodes_left[name] > 0)
+            finish_run(self._settings, run_id, failed=failed and name in self._unsaved.values())
 
 
 def root_of(node: "Node") -> str:
