@@ -66,7 +66,7 @@ def fit(
     """
     import pytorch_lightning as lightning
     import torch
-    from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+    from pytorch_lightning.callbacks import ModelCheckpoint
 
     from modelmill.training.curves_module import CurveLogger
 
@@ -74,15 +74,8 @@ def fit(
     curves = CurveLogger()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        callbacks: list[Any] = [TQDMProgressBar(refresh_rate=20)]
-        keeper = None
-        if plan.ema_decay:  # buffers are left alone: positions are whole numbers, which an average rounds down
-            callbacks.append(EMAWeightAveraging(decay=plan.ema_decay, use_buffers=False))
-        if plan.monitor:
-            # Averaged weights get into a whole checkpoint only: Lightning asks no callback about one of weights alone.
-            alone = plan.ema_decay == 0
-            keeper = ModelCheckpoint(folder, monitor=plan.monitor, mode="max", save_weights_only=alone)
-            callbacks += [keeper, EarlyStopping(plan.monitor, mode="max", patience=plan.patience)]
+        callbacks = _callbacks(plan, folder)
+        keeper = next((one for one in callbacks if isinstance(one, ModelCheckpoint)), None)
         trainer = lightning.Trainer(
             **_trainer_options(plan),
             precision=precision,
@@ -103,6 +96,21 @@ def fit(
         "best": float(keeper.best_model_score) if keeper and keeper.best_model_score is not None else None,
     }
     return curves.table(), report
+
+
+def _callbacks(plan: FitPlan, folder: str) -> list[Any]:
+    """Progress, the average of the weights, the best ones kept in the folder, early stopping."""
+    from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+
+    callbacks: list[Any] = [TQDMProgressBar(refresh_rate=20)]
+    if plan.ema_decay:  # buffers are left alone: positions are whole numbers, which an average rounds down
+        callbacks.append(EMAWeightAveraging(decay=plan.ema_decay, use_buffers=False))
+    if plan.monitor:
+        # Averaged weights get into a whole checkpoint only: Lightning asks no callback about one of weights alone.
+        alone = plan.ema_decay == 0
+        callbacks.append(ModelCheckpoint(folder, monitor=plan.monitor, mode="max", save_weights_only=alone))
+        callbacks.append(EarlyStopping(plan.monitor, mode="max", patience=plan.patience))
+    return callbacks
 
 
 def _trainer_options(plan: FitPlan) -> dict[str, Any]:
