@@ -149,6 +149,16 @@ def test_a_partial_run_without_its_inputs_is_one_message(project: Project) -> No
     assert not (project.root / "mlflow.db").exists()
 
 
+@pytest.mark.parametrize("option", ["pipelines", "namespaces"])
+def test_a_misspelt_pipeline_or_namespace_is_one_message(project: Project, option: str) -> None:
+    """With the names that there are, and the one that was meant."""
+    done = project.kedro("run", f"--{option}", "mod", check=False)
+    assert done.returncode == 2
+    assert f"--{option}: 'mod' is not there; expected one of" in done.stderr
+    assert "did you mean 'mood'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_failed_run_is_failed_in_mlflow_and_registers_nothing(project: Project) -> None:
     """A corpus too small for a batch: one message that names the backbone, a run marked FAILED, no version."""
     from mlflow import MlflowClient

@@ -35,6 +35,9 @@ class ProductConfigLoader(OmegaConfigLoader):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        if self.env and not (Path(self.conf_source) / self.env).is_dir():
+            environments = sorted(path.name for path in Path(self.conf_source).iterdir() if path.is_dir())
+            raise DeclarationError(f"--env: there is no folder conf/{self.env}; {hint(self.env, environments)}")
         ProductConfigLoader.latest = self
 
     @classmethod

@@ -3,15 +3,17 @@
 import atexit
 import logging
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from kedro.framework.hooks import hook_impl
 
 from modelmill.config import ProductConfigLoader
 from modelmill.errors import DataError, DeclarationError, UserError
 from modelmill.specs.mlflow import MlflowSpec
-from modelmill.specs.resolve import report
+from modelmill.specs.resolve import hint, report
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -39,6 +41,8 @@ class ProjectHooks:
         loader = context.config_loader
         assert isinstance(loader, ProductConfigLoader)
         pipelines.configure(f"{PACKAGE_NAME}.pipeline_registry")
+        command = click.get_current_context(silent=True)
+        check_names(command.params if command else {}, pipelines)
         self._root, self._loader = Path(context.project_path), loader
 
     @hook_impl
@@ -127,6 +131,19 @@ class ProjectHooks:
 
             name, run_id = self._runs.popitem()
             finish_run(self._settings, run_id, failed=failed and name in self._unsaved.values())
+
+
+def check_names(options: Mapping[str, Any], pipelines: Mapping[str, "Pipeline"]) -> None:
+    """Raise `DeclarationError` for a pipeline or namespace on the command line that is not there.
+
+    Kedro would answer with a traceback.
+    """
+    spaces = {node.namespace or "" for pipeline in pipelines.values() for node in pipeline.nodes}
+    known = {"pipelines": sorted(pipelines), "namespaces": sorted(spaces | {name.partition(".")[0] for name in spaces})}
+    for option, names in known.items():
+        for name in options.get(option) or ():
+            if name not in names:
+                raise DeclarationError(f"--{option}: '{name}' is not there; {hint(name, names)}")
 
 
 def root_of(node: "Node") -> str:

@@ -108,6 +108,14 @@ def test_a_list_over_keys_is_one_clear_mistake(project: Project) -> None:
         _ = loader(project, runtime_params=given).declarations
 
 
+def test_an_environment_that_is_not_there_is_one_message(project: Project) -> None:
+    """The environments that are there, and the one that was meant."""
+    with pytest.raises(
+        DeclarationError, match=r"no folder conf/lcoal; expected one of base, local; did you mean 'local'"
+    ):
+        loader(project, env="lcoal")
+
+
 def test_labels_may_be_numbers_but_not_truth_values(project: Project) -> None:
     """YAML reads 0 and 1 as numbers, and a bare no as false, which is no label."""
     assert ContractSpec.model_validate({"labels": [0, 1]}).labels == ["0", "1"]
