@@ -78,9 +78,10 @@ class ProjectHooks:
             raise DeclarationError(report(problems))
         needed = [name for name in pipeline.inputs() if not name.startswith("params:")]
         if missing := sorted(n for n in needed if not n.endswith(".mlflow_run") and not catalog.exists(n)):
+            names = ",".join(sorted({root_of(node) for node in pipeline.nodes}))
             raise DataError(
                 f"this part of the pipeline reads what is not there yet: {', '.join(missing)}.\n"
-                "Run what makes it first: `kedro run --pipelines <name>` makes all that a product or backbone needs."
+                f"Run what makes it first: `kedro run --pipelines {names}` makes all that is needed."
             )
 
     @hook_impl

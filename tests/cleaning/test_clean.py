@@ -27,6 +27,11 @@ def records(*rows: tuple[str | None, str | None]) -> pl.DataFrame:
     return pl.DataFrame(table, schema=RECORD, orient="row")
 
 
+def any_label(rows: list[tuple[str | None, str | None]]) -> bool:
+    """A source without any label is refused as a whole."""
+    return any(label for _, label in rows)
+
+
 LOOSE = ContractSpec(min_per_label=3, max_reject=1.0)
 nasty = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
     ["", " ", "\u200b", "Ａ", "a\u0301", "é", "ﬁ"]
@@ -34,7 +39,9 @@ nasty = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(nasty | st.none(), st.sampled_from(["x", "y", None])), min_size=1, max_size=40))
+@given(
+    st.lists(st.tuples(nasty | st.none(), st.sampled_from(["x", "y", None])), min_size=1, max_size=40).filter(any_label)
+)
 def test_in_is_out_plus_rejected(rows: list[tuple[str | None, str | None]]) -> None:
     """For every step and in all; ids stay unique, order stays, and no two kept texts are the same."""
     raw = records(*rows)
@@ -108,6 +115,12 @@ def test_a_declared_label_without_records_stops() -> None:
     many = records(*[(f"text {i}", "xy"[i % 2]) for i in range(100)])
     with pytest.raises(DataError, match="'z' has 0"):
         split_records(many, SplitSpec(), ContractSpec(labels=["x", "y", "z"]))
+
+
+def test_a_source_without_labels_says_how_to_name_them() -> None:
+    """A CSV whose label column has another name: not 'widen the contract'."""
+    with pytest.raises(DataError, match=r"no record has a label. Name the column"):
+        clean_product(records(("one", None), ("two", None)), LOOSE, CleaningSpec())
 
 
 def test_a_broken_contract_stops_with_examples() -> None:

@@ -16,10 +16,15 @@ def apply_contract(records: pl.DataFrame, contract: ContractSpec, *, labelled: b
         labelled: whether a record needs a label.
 
     Raises:
-        DataError: when there are no records, or more are rejected than `max_reject` allows.
+        DataError: when there are no records, none has a label, or more are rejected than `max_reject` allows.
     """
     if records.is_empty():
         raise DataError("the source holds no records; check `source.files` and `source.format`.")
+    if labelled and records["label"].null_count() == records.height:
+        raise DataError(
+            "no record has a label. Name the column that holds it (`source: {columns: {label: NAME}}`), or put "
+            "`{label}` in `source.files` where the path says it."
+        )
     reasons = _reasons(records, contract, labelled)
     result = sort_out(records, "contract", reasons)
     share = result.rejects.height / records.height
