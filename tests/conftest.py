@@ -77,7 +77,6 @@ TINY_PRODUCT: dict[str, Any] = {
             "max_epochs": 4,
             "learning_rate": 0.003,
             "batch_tokens": 512,
-            "ema_decay": 0.5,
             "precision": "bf16-mixed",
         },
         "evaluation": {"bootstrap": 100, "random_start": True},

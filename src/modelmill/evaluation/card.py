@@ -100,6 +100,7 @@ def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec) -
     split = spec.split
     return (
         f"## Data\n\n{sources}\n\n{_table(['step', 'in', 'out', 'rejected'], steps)}\n\n"
+        f"`contract.max_reject` ({spec.contract.max_reject:.0%}) bounds the rejects of the step `contract` alone. "
         f"Split by a hash of the record's id: train {split.train}, validation {split.validation}, test {split.test}. "
         f"{leak_lines}"
     )

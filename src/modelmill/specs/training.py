@@ -26,12 +26,6 @@ class FineTuningSpec(OptimizerSpec):
     batch_tokens: int = Field(4096, ge=16, description="tokens of a batch, padding included")
     dropout: Share = Field(0.1, description="of the classification head; the encoder has what its config says")
     label_smoothing: Share = 0.0
-    ema_decay: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="per step; above 0 the model is a moving average of the weights (0.995 recalls about 200 steps)",
-    )
     patience: int = Field(2, ge=1, description="epochs without a better validation score before it stops")
     precision: DeclaredPrecision = Field("auto", description="auto: bf16 where the processor computes in it")
     seed: int = Field(0, ge=0, description="of the new head's weights, the dropout and the order of the records")

@@ -85,7 +85,6 @@ def _train(
             max_epochs=spec.max_epochs,
             monitor="validation_macro_f1",
             patience=spec.patience,
-            ema_decay=spec.ema_decay,
         ),
     )
     product = {

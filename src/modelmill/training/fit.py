@@ -25,8 +25,7 @@ CURVE = {"name": pl.String, "step": pl.Int64, "value": pl.Float64}
 class FitPlan:
     """How long to train, in what precision, and which weights to keep.
 
-    `monitor` is a logged figure whose highest value marks the best weights; None keeps the last ones. With an
-    `ema_decay` above 0, the weights that are judged and kept are an exponential moving average.
+    `monitor` is a logged figure whose highest value marks the best weights; None keeps the last ones.
     """
 
     precision: DeclaredPrecision
@@ -35,7 +34,6 @@ class FitPlan:
     validate_every: int | None = None
     monitor: str | None = None
     patience: int = 1
-    ema_decay: float = 0.0
 
 
 def resolve_precision(precision: DeclaredPrecision) -> Precision:
@@ -99,16 +97,12 @@ def fit(
 
 
 def _callbacks(plan: FitPlan, folder: str) -> list[Any]:
-    """Progress, the average of the weights, the best ones kept in the folder, early stopping."""
-    from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+    """Progress, the best weights kept in the folder, early stopping."""
+    from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 
     callbacks: list[Any] = [TQDMProgressBar(refresh_rate=20)]
-    if plan.ema_decay:  # buffers are left alone: positions are whole numbers, which an average rounds down
-        callbacks.append(EMAWeightAveraging(decay=plan.ema_decay, use_buffers=False))
     if plan.monitor:
-        # Averaged weights get into a whole checkpoint only: Lightning asks no callback about one of weights alone.
-        alone = plan.ema_decay == 0
-        callbacks.append(ModelCheckpoint(folder, monitor=plan.monitor, mode="max", save_weights_only=alone))
+        callbacks.append(ModelCheckpoint(folder, monitor=plan.monitor, mode="max", save_weights_only=True))
         callbacks.append(EarlyStopping(plan.monitor, mode="max", patience=plan.patience))
     return callbacks
 
