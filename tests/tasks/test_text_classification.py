@@ -61,6 +61,14 @@ def test_dropout_is_on_in_training(trained: Project, random_start: bool) -> None
     assert {share for name, share in shares.items() if name.startswith("model.")} == {0.0}
 
 
+def test_the_report_says_what_was_done(trained: Project) -> None:
+    """`precision: auto` is what was asked for; the report names the precision that it came to."""
+    tokens, backbone = trained.root / "data/05_model_input/mood/tokens", trained.root / "data/06_models/tiny/backbone"
+    report = fine_tune(tokens, backbone, FineTuningSpec(max_epochs=1, batch_tokens=512))[2]
+    assert report["precision"] in ("bf16-mixed", "32-true")
+    assert report["max_epochs"] == report["epochs"] == 1
+
+
 def test_tokens_of_another_tokenizer_are_refused(trained: Project, tmp_path: Path) -> None:
     """The backbone was made again with other tokens: old ids would mean other words."""
     tokens = tmp_path / "tokens"

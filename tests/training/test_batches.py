@@ -38,13 +38,13 @@ def test_a_training_batch_mixes_lengths_within_the_budget(lengths: list[int], bu
         assert cost <= budget or sum(map(len, batch)) == 1
 
 
-def test_a_training_batch_has_the_lengths_of_the_whole() -> None:
-    """Two thousand texts, short ones and long ones: nearly every batch holds both."""
+def test_training_batches_mix_lengths() -> None:
+    """Two buckets to a batch, drawn from as many short as long ones: about half of the batches hold both."""
     lengths = np.repeat([5, 50], [1800, 200])
     both = [
         len({int(lengths[i]) for bucket in batch for i in bucket}) == 2 for batch in mixed_batches(lengths, 400, (0, 0))
     ]
-    assert np.mean(both) > 0.8
+    assert 0.3 < np.mean(both) < 0.7
 
 
 def test_order_follows_from_seed_and_epoch() -> None:

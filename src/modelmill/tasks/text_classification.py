@@ -95,7 +95,7 @@ def _train(
         "random_start": random_start,
         "training": spec.model_dump(mode="json"),
     }
-    return TrainedClassifier(model, tokenizer, product), curves, {**report, **spec.model_dump()}
+    return TrainedClassifier(model, tokenizer, product), curves, {**spec.model_dump(), **report}
 
 
 def _new_model(backbone: Path, labels: list[str], dropout: float, random_start: bool) -> Any:
