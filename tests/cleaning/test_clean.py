@@ -1,5 +1,7 @@
 """Cleaning: every record is accounted for, whatever its text."""
 
+import random
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -17,7 +19,8 @@ from modelmill.cleaning.split import split_records
 from modelmill.cleaning.text import is_spam
 from modelmill.errors import DataError
 from modelmill.records import RECORD
-from modelmill.specs.source import CleaningSpec, ContractSpec, SplitSpec
+from modelmill.specs.cleaning import CleaningSpec, NearDuplicatesSpec
+from modelmill.specs.source import ContractSpec, SplitSpec
 from modelmill.text import duplicate_key
 
 
@@ -66,7 +69,29 @@ def test_duplicates_keep_the_first() -> None:
     """Case and blanks do not make another text."""
     kept, rejects = reject_duplicates(records(("Good book", "x"), ("good BOOK", "x"), ("other", "x")))
     assert kept["id"].to_list() == ["r0", "r2"]
-    assert rejects.select("id", "step", "reason").rows() == [("r1", "duplicates", "duplicate")]
+    assert rejects.select("id", "step", "reason", "detail").rows() == [("r1", "duplicates", "duplicate", "of r0")]
+
+
+RNG = random.Random(0)
+STORY = [" ".join(f"word{RNG.randrange(9000)}" for _ in range(60)) for _ in range(60)]
+
+
+def test_near_duplicates_keep_the_first() -> None:
+    """One word in sixty makes a near duplicate; the books say of which record and how near."""
+    raw = records((STORY[0], "x"), (STORY[0] + " more", "x"), (STORY[1], "y"), ("short", "y"))
+    kept, rejects, report = clean_product(raw, LOOSE, CleaningSpec(near_duplicates=NearDuplicatesSpec()))
+    assert kept["id"].to_list() == ["r0", "r2", "r3"]
+    assert rejects.select("id", "reason").rows() == [("r1", "near duplicate")]
+    assert rejects["detail"].item().startswith("of r0, similarity 0.9")
+    assert report["steps"][-1] == {"step": "near_duplicates", "in": 4, "out": 3, "rejected": {"near duplicate": 1}}
+
+
+def test_quality_rules_see_the_lines() -> None:
+    """Line feeds are blanks after normalisation, so the rules are given the text as it came."""
+    raw = records((f"{STORY[0]} the end of that", "x"), ("- one of the points\n" * 30, "x"))
+    kept, rejects = apply_rules(raw, CleaningSpec(rules=["gopher_quality"]))
+    assert kept["id"].to_list() == ["r0"]
+    assert rejects["reason"].to_list() == ["gopher: over 90% of the lines are bullet points"]
 
 
 def test_contradictions_take_all_sides_out() -> None:
@@ -148,3 +173,22 @@ def test_another_seed_draws_another_split() -> None:
     many = records(*[(f"text {i}", "xy"[i % 2]) for i in range(300)])
     first, again, other = (split_records(many, SplitSpec(seed=seed), LOOSE)[2]["id"].to_list() for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_planted_leaks_are_found() -> None:
+    """Exact, in other case, with another mark or word: no training text is left that a held-out one repeats."""
+    stories = [(text, "xy"[i % 2]) for i, text in enumerate(STORY)]
+    spellings = [STORY[i].upper() for i in range(20)], [f"{STORY[i]}!" for i in range(20, 40)]
+    edits = [f"one {STORY[i]} more" for i in range(40, 60)]
+    copies = [(text, "xy"[i % 2]) for i, text in enumerate([*spellings[0], *spellings[1], *edits])]
+    clean, _, _ = clean_product(records(*stories, *copies), LOOSE, CleaningSpec())
+    *parts, rejects = split_records(clean, SplitSpec(train=0.5, validation=0.25, test=0.25), LOOSE)
+    assert rejects.height > 5
+    assert set(rejects["reason"]) == {"near duplicate of a held-out record"}
+    story = {f"r{i}": i % 60 for i in range(120)}
+    train, *held_out = ({story[identity] for identity in part["id"]} for part in parts)
+    assert not train & set().union(*held_out)
+    assert sum(part.height for part in parts) + rejects.height == clean.height
+    leaky = split_records(clean, SplitSpec(train=0.5, validation=0.25, test=0.25, near_duplicates=None), LOOSE)
+    assert leaky[3].is_empty()
+    assert {story[i] for i in leaky[0]["id"]} & {story[i] for part in leaky[1:3] for i in part["id"]}

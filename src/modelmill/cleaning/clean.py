@@ -6,16 +6,19 @@ from typing import Any
 import polars as pl
 
 from modelmill.cleaning.contract import apply_contract
+from modelmill.cleaning.privacy import mask_records
 from modelmill.cleaning.rejects import REJECT, Sorted, sort_out
+from modelmill.cleaning.rules import why_broken
 from modelmill.cleaning.text import why_rejected
-from modelmill.specs.source import CleaningSpec, ContractSpec
+from modelmill.specs.cleaning import CleaningSpec, NearDuplicatesSpec
+from modelmill.specs.source import ContractSpec
 from modelmill.text import duplicate_key, normalise, texts_within
 
 
 def clean_product(
     raw: pl.DataFrame, contract: ContractSpec, cleaning: CleaningSpec
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
-    """Clean labelled records: contract, normalisation, rules, contradictory labels, exact duplicates.
+    """Clean labelled records: contract, normalisation, rules, contradictory labels, exact and near duplicates.
 
     Returns:
         clean records, rejects, and the report (records in and out of every step).
@@ -26,8 +29,12 @@ def clean_product(
     books = Books(raw)
     books.enter("contract", apply_contract(books.kept, contract, labelled=True))
     books.enter("rules", apply_rules(books.kept, cleaning))
+    if cleaning.privacy:
+        books.change("privacy", *mask_records(books.kept, cleaning.privacy))
     books.enter("contradictions", reject_contradictions(books.kept))
     books.enter("duplicates", reject_duplicates(books.kept))
+    if cleaning.near_duplicates:
+        books.enter("near_duplicates", reject_near_duplicates(books.kept, cleaning.near_duplicates))
     return books.close()
 
 
@@ -50,8 +57,12 @@ def clean_corpus(
     books = Books(records.with_columns(pl.format("{}:{}", "place", "id").alias("id")).drop("place"))
     books.enter("contract", apply_contract(books.kept, ContractSpec(max_reject=1), labelled=False))
     books.enter("rules", apply_rules(books.kept, spec))
+    if spec.privacy:
+        books.change("privacy", *mask_records(books.kept, spec.privacy))
     books.enter("held_out", reject_held_out(books.kept, held_out))
     books.enter("duplicates", reject_duplicates(books.kept))
+    if spec.near_duplicates:
+        books.enter("near_duplicates", reject_near_duplicates(books.kept, spec.near_duplicates))
     return books.close()
 
 
@@ -71,6 +82,12 @@ class Books:
         self.kept = result.kept
         self.rejects.append(result.rejects)
 
+    def change(self, step: str, records: pl.DataFrame, report: dict[str, Any]) -> None:
+        """Book a step that changes records and takes none out."""
+        assert records["id"].equals(self.kept["id"])
+        self.steps.append({"step": step, "in": self.kept.height, "out": records.height, "rejected": {}, **report})
+        self.kept = records
+
     def close(self) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
         """The kept records, all rejects, and the report."""
         rejects = pl.concat(self.rejects)
@@ -85,9 +102,15 @@ class Books:
 
 
 def apply_rules(records: pl.DataFrame, spec: CleaningSpec) -> Sorted:
-    """Normalise the texts; a record that a rule takes out keeps its original text in the rejects."""
+    """Normalise the texts; a record that a rule takes out keeps its original text in the rejects.
+
+    The sets of `spec.rules` judge lines, so they are given the text before its lines become one.
+    """
     texts = [normalise(text) for text in records["text"]]
     reasons = {row: why for row, text in enumerate(texts) if (why := why_rejected(text, spec))}
+    if spec.rules:
+        found = why_broken(records["text"], spec.rules)
+        reasons = {row: why for row, why in enumerate(found) if why} | reasons
     kept, rejects = sort_out(records, "rules", reasons)
     kept_texts = [text for row, text in enumerate(texts) if row not in reasons]
     return Sorted(kept.with_columns(pl.Series("text", kept_texts, dtype=pl.String)), rejects)
@@ -110,12 +133,22 @@ def reject_contradictions(records: pl.DataFrame) -> Sorted:
 def reject_duplicates(records: pl.DataFrame) -> Sorted:
     """Keep the first record of each text."""
     first: dict[str, str] = {}
-    reasons = {}
+    originals = {}
     for row, (identity, text) in enumerate(records.select("id", "text").iter_rows()):
         original = first.setdefault(duplicate_key(text), identity)
         if original != identity:
-            reasons[row] = "duplicate"
-    return sort_out(records, "duplicates", reasons)
+            originals[row] = f"of {original}"
+    return sort_out(records, "duplicates", dict.fromkeys(originals, "duplicate"), originals)
+
+
+def reject_near_duplicates(records: pl.DataFrame, spec: NearDuplicatesSpec) -> Sorted:
+    """Keep the first of the records that are nearly the same."""
+    from modelmill.cleaning.near_duplicates import near_duplicates, signatures
+
+    found = near_duplicates(signatures(records["text"], spec), spec.threshold)
+    ids = records["id"]
+    details = {row: f"of {ids[of]}, similarity {similarity:.2f}" for row, of, similarity in found.iter_rows()}
+    return sort_out(records, "near_duplicates", dict.fromkeys(details, "near duplicate"), details)
 
 
 def reject_held_out(records: pl.DataFrame, held_out: pl.DataFrame) -> Sorted:

@@ -1,20 +1,22 @@
-"""Training, validation and test splits that never move a record."""
+"""Training, validation and test splits that never move a record, and share no text."""
 
 import hashlib
 
 import polars as pl
 
+from modelmill.cleaning.rejects import REJECT, Sorted, sort_out
 from modelmill.errors import DataError
+from modelmill.specs.cleaning import NearDuplicatesSpec
 from modelmill.specs.source import ContractSpec, SplitSpec
 
 
 def split_records(
     clean: pl.DataFrame, split: SplitSpec, contract: ContractSpec
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Split by a hash of seed and id.
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Split by a hash of seed and id; training records that nearly repeat a held-out one are taken out.
 
     Returns:
-        train, validation and test records, in their order.
+        train, validation and test records, in their order, and the rejects (columns `REJECT`).
 
     Raises:
         DataError: when a label has too few records, or is missing from a split.
@@ -23,15 +25,37 @@ def split_records(
     places = pl.Series([_place(identity, split.seed) for identity in clean["id"]], dtype=pl.Float64)
     tested = places < split.test
     validated = ~tested & (places < split.test + split.validation)
-    parts = clean.filter(~tested & ~validated), clean.filter(validated), clean.filter(tested)
+    train, *held_out = clean.filter(~tested & ~validated), clean.filter(validated), clean.filter(tested)
+    if split.near_duplicates:
+        train, rejects = reject_leaks(train, pl.concat(held_out), split.near_duplicates)
+    else:
+        rejects = pl.DataFrame(schema=REJECT)
+    _check_parts({"train": train, "validation": held_out[0], "test": held_out[1]}, clean)
+    return train, held_out[0], held_out[1], rejects
+
+
+def reject_leaks(train: pl.DataFrame, held_out: pl.DataFrame, spec: NearDuplicatesSpec) -> Sorted:
+    """Take the training records out that nearly repeat a held-out one (exact repetitions are gone by now)."""
+    from modelmill.cleaning.near_duplicates import near_duplicates, signatures
+
+    both = pl.concat([held_out, train])
+    found = near_duplicates(signatures(both["text"], spec), spec.threshold, fixed=held_out.height)
+    ids = held_out["id"]
+    details = {
+        row - held_out.height: f"of {ids[of]}, similarity {similarity:.2f}"
+        for row, of, similarity in found.filter(pl.col("of") < held_out.height).iter_rows()
+    }
+    return sort_out(train, "split", dict.fromkeys(details, "near duplicate of a held-out record"), details)
+
+
+def _check_parts(parts: dict[str, pl.DataFrame], clean: pl.DataFrame) -> None:
     labels = set(clean["label"])
-    for name, part in zip(("train", "validation", "test"), parts, strict=True):
+    for name, part in parts.items():
         if missing := sorted(labels - set(part["label"])):
             raise DataError(
                 f"the {name} split ({part.height} of {clean.height} records) has no record labelled "
                 f"{', '.join(missing)}; add records of the label or enlarge `split.{name}`."
             )
-    return parts
 
 
 def _place(identity: str, seed: int) -> float:

@@ -2,7 +2,7 @@
 
 import re
 
-from modelmill.specs.source import CleaningSpec
+from modelmill.specs.cleaning import CleaningSpec
 
 _SALES = re.compile(
     "微信|薇信|威信|加微|加我|客服|热线|代理|招商|加盟|经销|厂家|批发|优惠|办理|咨询|娱乐城|彩票|时时彩|棋牌|博彩|投注|"

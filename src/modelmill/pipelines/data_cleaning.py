@@ -19,7 +19,7 @@ def for_product() -> Pipeline:
             Node(
                 split_records,
                 ["clean", "params:split", "params:contract"],
-                ["train", "validation", "test"],
+                ["train", "validation", "test", "split_rejects"],
                 name="split",
             ),
         ]

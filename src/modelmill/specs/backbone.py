@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from modelmill.specs.base import OneOrMore, Spec
-from modelmill.specs.source import CleaningSpec, Sources
+from modelmill.specs.cleaning import CleaningSpec
+from modelmill.specs.source import Sources
 from modelmill.specs.training import PretrainingTrainingSpec
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from modelmill.specs.base import OneOrMore, Share, Spec
-from modelmill.specs.source import Augmentations, CleaningSpec, ContractSpec, Sources, SplitSpec
+from modelmill.specs.cleaning import CleaningSpec
+from modelmill.specs.source import Augmentations, ContractSpec, Sources, SplitSpec
 from modelmill.specs.training import FineTuningSpec, TokenizationSpec
 
 TASK_METRICS: dict[str, tuple[str, ...]] = {

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, RootModel, field_validator, model_validator
 
 from modelmill.specs.base import OneOrMore, Share, Spec
+from modelmill.specs.cleaning import NearDuplicatesSpec
 
 Format = Literal["lines", "documents", "csv", "tsv", "jsonl", "parquet", "pos_tagged", "pickle"]
 
@@ -108,20 +109,6 @@ class ContractSpec(Spec):
     max_reject: Share = Field(0.05, description="a larger share of contract rejects stops the run")
 
 
-class CleaningSpec(Spec):
-    """How texts are normalised, and which are taken out. Every record taken out is kept in the rejects."""
-
-    min_chars: int = Field(1, ge=1)
-    max_chars: int = Field(20_000, ge=1, description="after normalisation; longer texts are rejected")
-    drop_spam: bool = Field(False, description="reject advertisements (contact details beside sales words)")
-
-    @model_validator(mode="after")
-    def _bounds(self) -> Self:
-        if self.min_chars > self.max_chars:
-            raise ValueError(f"min_chars {self.min_chars} is above max_chars {self.max_chars}")
-        return self
-
-
 class SplitSpec(Spec):
     """Shares of the three splits. A record's split follows from its id alone, so a new record moves no other."""
 
@@ -129,6 +116,10 @@ class SplitSpec(Spec):
     validation: Share = 0.1
     test: Share = 0.1
     seed: int = Field(0, ge=0, description="another seed draws other splits")
+    near_duplicates: NearDuplicatesSpec | None = Field(
+        NearDuplicatesSpec(),
+        description="training records that nearly repeat a validation or test record are taken out; null keeps them",
+    )
 
     @model_validator(mode="after")
     def _sum(self) -> Self:

@@ -10,7 +10,8 @@ from modelmill.cleaning.split import split_records
 from modelmill.errors import UserError
 from modelmill.records import concat_records
 from modelmill.sources.read import read_sources
-from modelmill.specs.source import CleaningSpec, ContractSpec, Sources, SplitSpec
+from modelmill.specs.cleaning import CleaningSpec
+from modelmill.specs.source import ContractSpec, Sources, SplitSpec
 
 PRODUCT_SECTIONS = ("source", "contract", "cleaning", "split")
 """The sections of a product's declaration that decide which text lies in which of its splits."""
@@ -41,7 +42,7 @@ def _splits(root: str, sections: tuple[Any, ...]) -> Iterator[tuple[pl.DataFrame
         try:
             raw, _ = read_sources(sources, root)
             clean, _, _ = clean_product(raw, allowed, CleaningSpec.model_validate(cleaning))
-            yield split_records(clean, SplitSpec.model_validate(split), allowed)
+            yield split_records(clean, SplitSpec.model_validate(split), allowed)[:3]
         except UserError as error:
             error.whose = f"the product that reads {sources.root[0].files}"
             raise

@@ -1,0 +1,53 @@
+"""How texts are cleaned, and which are taken out."""
+
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from modelmill.specs.base import OneOrMore, Spec
+
+RuleSet = Literal["gopher_quality", "gopher_repetition"]
+
+
+class NearDuplicatesSpec(Spec):
+    """When two texts are nearly the same: their shares of common word n-grams, as MinHash signatures estimate it."""
+
+    threshold: float = Field(0.8, gt=0, le=1, description="least share of common n-grams (Jaccard)")
+    words: int = Field(5, ge=1, description="words of an n-gram; an ideograph is a word")
+    permutations: int = Field(
+        128, ge=16, le=1024, description="length of the signatures; the estimate's error is 0.5 / sqrt of it at most"
+    )
+    seed: int = Field(0, ge=0)
+
+
+PersonalData = Literal[
+    "url_secret", "email", "ip_address", "resident_id", "iban", "bank_card", "social_security", "phone"
+]
+
+
+class PrivacySpec(Spec):
+    """Personal data in texts becomes pseudonyms, the same one for the same value."""
+
+    kinds: Annotated[list[PersonalData], OneOrMore()] = Field(default_factory=lambda: list(get_args(PersonalData)))
+    key: str = Field("MODELMILL_PSEUDONYM_KEY", description="environment variable that holds the secret key")
+
+
+class CleaningSpec(Spec):
+    """How texts are normalised, and which are taken out. Every record taken out is kept in the rejects."""
+
+    min_chars: int = Field(1, ge=1)
+    max_chars: int = Field(20_000, ge=1, description="after normalisation; longer texts are rejected")
+    drop_spam: bool = Field(False, description="reject advertisements (contact details beside sales words)")
+    rules: Annotated[list[RuleSet], OneOrMore()] = Field(
+        default_factory=list, description="sets of quality rules for documents, each named after its paper"
+    )
+    privacy: PrivacySpec | None = Field(None, description="mask personal data; `{}` takes the defaults")
+    near_duplicates: NearDuplicatesSpec | None = Field(
+        None, description="reject records that nearly repeat an earlier one; `{}` takes the defaults"
+    )
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.min_chars > self.max_chars:
+            raise ValueError(f"min_chars {self.min_chars} is above max_chars {self.max_chars}")
+        return self

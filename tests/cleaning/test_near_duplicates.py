@@ -1,0 +1,103 @@
+"""Near duplicates: found, named after a record that stays, and never among those that are fixed."""
+
+import itertools
+import random
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelmill.cleaning.near_duplicates import banding, found_share, near_duplicates, signatures
+from modelmill.cleaning.shingles import shingles
+from modelmill.specs.cleaning import NearDuplicatesSpec
+
+SPEC = NearDuplicatesSpec()
+RNG = random.Random(0)
+LONG = [" ".join(f"w{RNG.randrange(5000)}" for _ in range(200)) for _ in range(30)]
+
+
+def sets(*texts: str, size: int = 2) -> list[set[int]]:
+    """The shingle sets of texts."""
+    hashes, bounds = shingles(pl.Series(texts), size)
+    return [set(hashes[a:b].tolist()) for a, b in itertools.pairwise(bounds)]
+
+
+def test_shingles_by_hand() -> None:
+    """n - size + 1 of them; case and marks make no difference, words and their order do."""
+    first, same, other, turned = sets("the cat sat on", "The cat, sat: on!", "the dog sat on", "on sat cat the")
+    assert len(first) == 3
+    assert first == same
+    assert len(first & other) == 1
+    assert not first & turned
+
+
+def test_short_texts_have_one_shingle() -> None:
+    """A text shorter than an n-gram is one of its own kind, no part of longer ones; marks alone are still something."""
+    short, longer, marks, empty = sets("cat sat", "cat sat on", "?!", "", size=3)
+    assert len(short) == len(longer) == len(marks) == 1
+    assert not short & longer
+    assert not empty
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(max_size=40), min_size=1, max_size=8), st.integers(1, 6))
+def test_texts_do_not_touch_each_other(texts: list[str], size: int) -> None:
+    """Shingles of a column are those of its texts one by one, whatever they hold."""
+    assert sets(*texts, size=size) == [one for text in texts for one in sets(text, size=size)]
+
+
+def test_signatures_estimate_the_share_of_common_shingles() -> None:
+    """Within four standard errors of the true share."""
+    words = LONG[0].split()
+    for cut in (20, 60, 120):
+        pair = [LONG[0], " ".join([*words[:-cut], *(f"x{i}" for i in range(cut))])]
+        one, other = sets(*pair, size=SPEC.words)
+        true = len(one & other) / len(one | other)
+        signed = signatures(pl.Series(pair), SPEC)
+        error = np.sqrt(true * (1 - true) / SPEC.permutations)
+        assert abs((signed[0] == signed[1]).mean() - true) < 4 * error
+
+
+def test_near_duplicates_name_the_one_that_stays() -> None:
+    """A chain of edits is named after its first text while it is near to that; a far one stays."""
+    text = LONG[0].split()
+    edited = [" ".join([*text[:-n], *(f"x{i}" for i in range(n))]) for n in (2, 4)]
+    found = near_duplicates(signatures(pl.Series([LONG[1], LONG[0], *edited, LONG[2]]), SPEC), 0.8)
+    assert found.select("row", "of").rows() == [(2, 1), (3, 1)]
+    assert found["similarity"].min() >= 0.8
+
+
+def test_fixed_texts_stay() -> None:
+    """Held-out texts are never taken out, even where they repeat each other."""
+    signed = signatures(pl.Series([LONG[0], LONG[0], LONG[0]]), SPEC)
+    assert near_duplicates(signed, 0.8)["row"].to_list() == [1, 2]
+    assert near_duplicates(signed, 0.8, fixed=2).select("row", "of").rows() == [(2, 0)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 5), max_size=30))
+def test_what_is_named_stays(picks: list[int]) -> None:
+    """Of equal texts the first one stays and names all the others; no named record is itself taken out."""
+    texts = pl.Series([LONG[pick] for pick in picks], dtype=pl.String)
+    found = near_duplicates(signatures(texts, SPEC), 0.8)
+    assert not set(found["row"]) & set(found["of"])
+    assert sorted(found["row"]) == [i for i, pick in enumerate(picks) if pick in picks[:i]]
+
+
+def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signatures are the same however the column is cut; a text larger than a batch is a batch of its own."""
+    texts = pl.Series([*LONG[:5], "", LONG[6] * 3])
+    whole = signatures(texts, SPEC)
+    monkeypatch.setattr("modelmill.cleaning.near_duplicates.BATCH_BYTES", 1500)
+    assert (signatures(texts, SPEC) == whole).all()
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.8, 0.95, 1.0])
+def test_bands_find_pairs_at_the_threshold(threshold: float) -> None:
+    """With 95% probability by the S-curve, and longer bands would not."""
+    bands, rows = banding(threshold, 128)
+    assert bands * rows <= 128
+    assert found_share(threshold, bands, rows) >= 0.95
+    assert rows == 128 or found_share(threshold, 128 // (rows + 1), rows + 1) < 0.95
