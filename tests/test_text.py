@@ -6,8 +6,13 @@ from hypothesis import strategies as st
 
 from modelmill.text import PART, duplicate_key, normalise, texts_within
 
-nasty = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(
-    ["", " ", "\u200b", "Ａ", "a\u0301", "é", "ﬁ"]
+markup = st.lists(
+    st.sampled_from([*"<>&;#ab \u00c3\u00a9\u00e2\u20ac", "＆", "＜", "lt", "amp", "<b>", "<!--", "&#60;"]), max_size=12
+)
+nasty = (
+    markup.map("".join)
+    | st.text(st.characters(codec="utf-8"), max_size=30)
+    | st.sampled_from(["", " ", "\u200b", "Ａ", "a\u0301", "é", "ﬁ"])
 )
 
 
@@ -26,10 +31,17 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
         ("zero\u200bwidth\ufeff", "zerowidth"),
         ("ﬁne", "fine"),
         ("e\u200b\u0301", "é"),
+        ("<p>Good&nbsp;book</p><br/>really <b>good</b>", "Good book really good"),
+        ("a<script>if (x < 1) y()</script>b<!-- no -->c", "a b c"),
+        ("&amp;lt;b&amp;gt; ＆＃６５；", "A"),
+        ("1 < 2 && x<3 <- I <3 it", "1 < 2 && x<3 <- I <3 it"),
+        ("cafÃ© â€œgoodâ€\u009d", "café “good”"),
+        ("å¾ˆå¥½", "很好"),
+        ("«café» naïve Ångström", "«café» naïve Ångström"),
     ],
 )
 def test_normalise_examples(given_text: str, expected: str) -> None:
-    """Full-width to half-width, white space to one blank, invisible characters out."""
+    """Full-width to half-width, white space to one blank; what is invisible, HTML or wrongly decoded is mended."""
     assert normalise(given_text) == expected
 
 

@@ -1,5 +1,6 @@
 """What counts as the same text. Cleaning, the ids of records and prediction all use these functions."""
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -14,9 +15,39 @@ _SPACE = re.compile(r"\s+")
 _INVISIBLE = re.compile("[\u0000-\u0008\u000e-\u001b\u007f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 
 
+# A first byte of UTF-8 and a later one, read as Windows-1252: most languages never write the two in a row.
+_MOJIBAKE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc"
+                       "\u2013-\u2026\u2030\u2039\u203a\u20ac\u2122]")  # fmt: skip
+_HIDDEN = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_BREAKING = re.compile(r"</?(?:p|br|div|li|ul|ol|tr|td|th|table|h[1-6]|hr|blockquote)\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+
+
 def normalise(text: str) -> str:
-    """Unicode NFKC (full-width to half-width too), invisible characters out, white space to single blanks."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))).strip()
+    """The form in which texts are kept, compared and given to a model.
+
+    Text that was decoded wrongly is mended (by ftfy, where a cheap test suspects it); HTML becomes plain text;
+    Unicode NFKC, which makes full-width characters half-width; invisible characters go; white space is single blanks.
+    Normalising twice is normalising once.
+    """
+    while True:
+        once = _normalised(text)
+        if once == text or not ("<" in once or "&" in once or _MOJIBAKE.search(once)):
+            return once  # nothing but a tag, an entity or mojibake comes to light by normalising what hid it
+        text = once
+
+
+def _normalised(text: str) -> str:
+    if _MOJIBAKE.search(text):
+        import ftfy
+
+        text = ftfy.fix_encoding(text)
+    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+    if "<" in text:
+        text = _TAG.sub("", _BREAKING.sub(" ", _HIDDEN.sub(" ", text)))
+    if "&" in text:
+        text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", html.unescape(text)))
+    return _SPACE.sub(" ", text).strip()
 
 
 def duplicate_key(text: str) -> str:

@@ -19,7 +19,7 @@ from modelmill.cleaning.split import split_records
 from modelmill.cleaning.text import is_spam
 from modelmill.errors import DataError
 from modelmill.records import RECORD
-from modelmill.specs.cleaning import CleaningSpec, NearDuplicatesSpec
+from modelmill.specs.cleaning import CleaningSpec, LanguagesSpec, NearDuplicatesSpec
 from modelmill.specs.source import ContractSpec, SplitSpec
 from modelmill.text import duplicate_key
 
@@ -173,6 +173,25 @@ def test_another_seed_draws_another_split() -> None:
     many = records(*[(f"text {i}", "xy"[i % 2]) for i in range(300)])
     first, again, other = (split_records(many, SplitSpec(seed=seed), LOOSE)[2]["id"].to_list() for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_c4_keeps_lines_and_the_first_reason_counts() -> None:
+    """What C4 leaves of a page is what is kept, and what later rules judge; an empty text is called empty."""
+    page = "One is here. Two is there! Is three?\nHome\nFour says yes.\nFive ends it."
+    raw = records((page, "x"), ("{", "x"), (" ", "x"))
+    kept, rejects = apply_rules(raw, CleaningSpec(rules=["c4"], languages=LanguagesSpec(allowed=["en"])))
+    assert kept["text"].to_list() == ["One is here. Two is there! Is three? Four says yes. Five ends it."]
+    assert rejects["reason"].to_list() == ["c4: fewer than 5 sentences in lines that are worth keeping", "empty"]
+
+
+def test_presets_are_defaults() -> None:
+    """A preset says what the keys are that are not given; a key that is given wins."""
+    web = CleaningSpec.model_validate({"preset": "web", "max_chars": 500})
+    assert web.rules == ["c4", "gopher_quality", "gopher_repetition"]
+    assert (web.max_chars, web.drop_spam) == (500, True)
+    assert web.near_duplicates == NearDuplicatesSpec()
+    assert CleaningSpec.model_validate(web.model_dump()) == web
+    assert CleaningSpec().rules == []
 
 
 def test_planted_leaks_are_found() -> None:

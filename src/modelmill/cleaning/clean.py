@@ -1,11 +1,14 @@
 """The steps of cleaning in their order, and the report of what happened to every record."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
+from modelmill.cleaning.c4 import c4
 from modelmill.cleaning.contract import apply_contract
+from modelmill.cleaning.language import why_foreign
 from modelmill.cleaning.privacy import mask_records
 from modelmill.cleaning.rejects import REJECT, Sorted, sort_out
 from modelmill.cleaning.rules import why_broken
@@ -104,13 +107,24 @@ class Books:
 def apply_rules(records: pl.DataFrame, spec: CleaningSpec) -> Sorted:
     """Normalise the texts; a record that a rule takes out keeps its original text in the rejects.
 
-    The sets of `spec.rules` judge lines, so they are given the text before its lines become one.
+    The sets of `spec.rules` judge lines, so they are given the text before its lines become one. Of several reasons the
+    first in this order counts: length and spam, rules as they are declared, language.
     """
-    texts = [normalise(text) for text in records["text"]]
-    reasons = {row: why for row, text in enumerate(texts) if (why := why_rejected(text, spec))}
-    if spec.rules:
-        found = why_broken(records["text"], spec.rules)
-        reasons = {row: why for row, why in enumerate(found) if why} | reasons
+    found: list[Sequence[str | None]] = []
+    source = records["text"]
+    for name in spec.rules:
+        if name == "c4":
+            lines, why = zip(*map(c4, source), strict=True)
+            source = pl.Series(lines, dtype=pl.String)
+            found.append(why)
+        else:
+            found.append(why_broken(source, [name]).to_list())
+    texts = [normalise(text) for text in source]
+    found.insert(0, [why_rejected(text, spec) for text in texts])
+    if spec.languages:
+        found.append(why_foreign(texts, spec.languages))
+    first = (next(filter(None, reasons), None) for reasons in zip(*found, strict=True))
+    reasons = {row: reason for row, reason in enumerate(first) if reason}
     kept, rejects = sort_out(records, "rules", reasons)
     kept_texts = [text for row, text in enumerate(texts) if row not in reasons]
     return Sorted(kept.with_columns(pl.Series("text", kept_texts, dtype=pl.String)), rejects)

@@ -1,12 +1,23 @@
 """How texts are cleaned, and which are taken out."""
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from modelmill.specs.base import OneOrMore, Spec
+from modelmill.specs.base import OneOrMore, Share, Spec
 
-RuleSet = Literal["gopher_quality", "gopher_repetition"]
+RuleSet = Literal["c4", "gopher_quality", "gopher_repetition"]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "review": {"min_chars": 2, "max_chars": 5000, "drop_spam": True},
+    "web": {
+        "max_chars": 200_000,
+        "drop_spam": True,
+        "rules": ["c4", "gopher_quality", "gopher_repetition"],
+        "near_duplicates": {},
+    },
+}
+"""What the keys of `cleaning` are that a declaration with a preset does not give."""
 
 
 class NearDuplicatesSpec(Spec):
@@ -25,6 +36,16 @@ PersonalData = Literal[
 ]
 
 
+class LanguagesSpec(Spec):
+    """Languages that a text may be in; others are rejected where it is sure that they are others."""
+
+    allowed: Annotated[list[str], OneOrMore()] = Field(
+        min_length=1, description="ISO 639 codes as fastText's lid.176 has them: en, zh, ..."
+    )
+    surely: Share = Field(0.7, description="least probability of the other language")
+    from_chars: int = Field(20, ge=1, description="shorter texts are not judged: too little to tell by")
+
+
 class PrivacySpec(Spec):
     """Personal data in texts becomes pseudonyms, the same one for the same value."""
 
@@ -35,9 +56,13 @@ class PrivacySpec(Spec):
 class CleaningSpec(Spec):
     """How texts are normalised, and which are taken out. Every record taken out is kept in the rejects."""
 
+    preset: Literal["review", "web"] | None = Field(
+        None, description="defaults for short opinions, or for pages of the web; keys that are given win"
+    )
     min_chars: int = Field(1, ge=1)
     max_chars: int = Field(20_000, ge=1, description="after normalisation; longer texts are rejected")
     drop_spam: bool = Field(False, description="reject advertisements (contact details beside sales words)")
+    languages: LanguagesSpec | None = Field(None, description="reject texts of other languages")
     rules: Annotated[list[RuleSet], OneOrMore()] = Field(
         default_factory=list, description="sets of quality rules for documents, each named after its paper"
     )
@@ -45,6 +70,12 @@ class CleaningSpec(Spec):
     near_duplicates: NearDuplicatesSpec | None = Field(
         None, description="reject records that nearly repeat an earlier one; `{}` takes the defaults"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, given: Any) -> Any:
+        """The preset's keys under those that are given; a wrong name is left to the check of the field."""
+        return {**PRESETS.get(str(given.get("preset")), {}), **given} if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _bounds(self) -> Self:

