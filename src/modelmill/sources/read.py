@@ -39,8 +39,8 @@ def read_sources(sources: Sources, root: str) -> tuple[pl.DataFrame, dict[str, s
         digests |= verify_sha256(files, source.sha256, source.files)
         reader = READERS[source.resolved_format]
         for file in files:
-            table = reader(file.path, file.shown, source.encoding)
-            tables.append(_as_records(table, source, file.shown, file.label))
+            for table in reader(file.path, file.shown, source.encoding):
+                tables.append(_as_records(table, source, file.shown, file.label))
     return _with_ids(concat_records(*tables)), digests
 
 

@@ -55,7 +55,9 @@ class SourceSpec(Spec):
     """
 
     files: str = Field(min_length=1)
-    format: Format | None = Field(None, description="default: by the file's ending; `.txt` is one record a line")
+    format: Format | None = Field(
+        None, description="default: by the file's ending, `.gz` left aside; `.txt` is one record a line"
+    )
     columns: ColumnsSpec = Field(
         ColumnsSpec(), description="our name: the column's name (or place, from 0) in the file"
     )
@@ -87,8 +89,8 @@ class SourceSpec(Spec):
 
     @property
     def suffix(self) -> str:
-        """The ending of the address, lower case."""
-        return PurePosixPath(self.files).suffix.lower()
+        """The ending of the address, lower case; `.gz` behind it is left out."""
+        return PurePosixPath(self.files.lower().removesuffix(".gz")).suffix
 
     @property
     def resolved_format(self) -> Format:

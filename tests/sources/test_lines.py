@@ -1,0 +1,99 @@
+"""Lines of files: whatever the piece in which they are read, and whatever is wrong with them."""
+
+import gzip
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelmill.errors import SourceError
+from modelmill.sources import lines, read_sources
+from modelmill.sources.lines import text_lines
+from modelmill.specs.source import Sources
+
+
+def read(path: Path) -> pl.DataFrame:
+    """The records of a file."""
+    return read_sources(Sources.model_validate({"files": path.name}), str(path.parent))[0]
+
+
+@given(st.text(), st.integers(1, 9), st.sampled_from(["utf-8", "utf-16", "gb18030"]))
+def test_pieces_do_not_show(tmp_path_factory: pytest.TempPathFactory, text: str, piece: int, encoding: str) -> None:
+    """A character or a line that two pieces share is read as one; only line feeds end a line."""
+    path = tmp_path_factory.mktemp("lines") / "a.txt"
+    path.write_bytes(text.encode(encoding, "ignore"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "PIECE", piece)
+        found = list(text_lines(path, "a.txt", encoding))
+    expected = path.read_bytes().decode("utf-8-sig" if encoding == "utf-8" else encoding).split("\n")
+    assert found == (expected if expected[-1] else expected[:-1])
+
+
+@pytest.mark.parametrize("piece", [2, 5, 1 << 20])
+def test_a_byte_that_is_no_text_is_named_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    """Wherever pieces end; and the encoding that would read the file is proposed."""
+    monkeypatch.setattr(lines, "PIECE", piece)
+    (tmp_path / "a.txt").write_bytes("好\n一行\n".encode() + "第三行".encode("gb18030") + b"\nmore\n")
+    with pytest.raises(SourceError, match=r"a.txt:3: byte 0xb5 is not utf-8") as caught:
+        read(tmp_path / "a.txt")
+    assert "encoding: latin-1" in caught.value.message
+    (tmp_path / "a.txt").write_bytes("这\n是\n中文\n".encode("gb18030"))
+    with pytest.raises(SourceError, match=r"encoding: gb18030"):
+        read(tmp_path / "a.txt")
+
+
+def test_utf_16_is_recognised(tmp_path: Path) -> None:
+    """What some spreadsheets export: the first byte of its mark is no UTF-8."""
+    (tmp_path / "a.csv").write_text("text,label\ngood,x\n", encoding="utf-16")
+    with pytest.raises(SourceError, match=r"a.csv:1: byte 0xff is not utf-8(?s:.*)encoding: utf-16"):
+        read(tmp_path / "a.csv")
+
+
+def test_gzip_is_read_and_a_damaged_one_is_named(tmp_path: Path) -> None:
+    """Cut off, or no archive at all."""
+    whole = gzip.compress("\n".join(f"line {i}" for i in range(5000)).encode())
+    (tmp_path / "a.txt.gz").write_bytes(whole)
+    assert read(tmp_path / "a.txt.gz")["origin"][-1] == "a.txt.gz:5000"
+    for damaged in (whole[: len(whole) // 2], whole[:20] + b"x" * 40, b"plain text"):
+        (tmp_path / "b.jsonl.gz").write_bytes(damaged)
+        with pytest.raises(SourceError, match=r"b.jsonl.gz: this gzip archive is damaged or cut off"):
+            read(tmp_path / "b.jsonl.gz")
+
+
+def test_a_cut_off_parquet_file_is_named(tmp_path: Path) -> None:
+    """Its directory stands at the end."""
+    pl.DataFrame({"text": ["a", "b"]}).write_parquet(tmp_path / "a.parquet")
+    (tmp_path / "a.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-20])
+    with pytest.raises(SourceError, match=r"a.parquet: this is not a readable parquet file"):
+        read(tmp_path / "a.parquet")
+
+
+def test_an_endless_line_stops_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its number, before it fills the memory; so does a quote in a CSV file that nothing closes."""
+    monkeypatch.setattr(lines, "LONGEST", 1000)
+    monkeypatch.setattr(lines, "PIECE", 100)
+    (tmp_path / "a.txt").write_text("short\n" + "x" * 5000)
+    with pytest.raises(SourceError, match=r"a.txt:2: this line is longer than"):
+        read(tmp_path / "a.txt")
+    monkeypatch.setattr("modelmill.sources.formats.LONGEST", 1000)
+    (tmp_path / "a.csv").write_text('text\n"never closed\n' + "more\n" * 1000)
+    with pytest.raises(SourceError, match=r"a.csv:\d+: field larger than field limit"):
+        read(tmp_path / "a.csv")
+
+
+def test_more_records_than_a_table_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Places go on from table to table, in every format; a JSON key may come late or be missing later."""
+    monkeypatch.setattr("modelmill.sources.formats.BATCH", 2)
+    texts = [f"t{i}" for i in range(5)]
+    (tmp_path / "a.txt").write_text("\n".join(texts))
+    (tmp_path / "b.csv").write_text("\n".join(["text", *texts]))
+    (tmp_path / "c.jsonl").write_text("\n".join(f'{{"text": "{t}", "k{t}": 1}}' for t in texts))
+    pl.DataFrame({"text": texts}).write_parquet(tmp_path / "d.parquet")
+    for name, first in (("a.txt", 1), ("b.csv", 2), ("c.jsonl", 1), ("d.parquet", 1)):
+        table = read(tmp_path / name)
+        assert table["text"].to_list() == texts
+        assert table["origin"].to_list() == [f"{name}:{first + i}" for i in range(5)]
