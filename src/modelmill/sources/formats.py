@@ -193,7 +193,7 @@ def read_pickle(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]
     if items and all(isinstance(item, dict) for item in items):
         yield from _mappings(items)
     elif items and all(isinstance(item, (list, tuple)) and len(item) == len(items[0]) for item in items):
-        yield from _mappings(dict(enumerate(row)) for row in zip(*items, strict=True))
+        yield from _mappings({str(i): value for i, value in enumerate(row)} for row in zip(*items, strict=True))
     else:
         raise SourceError(f"{shown}: expected a sequence of columns or of mappings; convert the file to parquet.")
 
