@@ -1,5 +1,1 @@
 """Altered copies of training records."""
-
-from modelmill.augmentation.text import augment
-
-__all__ = ["augment"]

@@ -1,47 +1,114 @@
-"""Deleting and swapping words (characters where a script has no spaces): EDA, Wei and Zou 2019, arXiv:1901.11196."""
+"""Ways to alter a text a little. Each takes the text, the step, a random source and what it may draw from.
 
-import random
-import re
-from itertools import pairwise
+delete, swap: EDA, Wei and Zou 2019, arXiv:1901.11196. replace: unigram noising, Xie et al. 2017, arXiv:1703.02573.
+noise: as Belinkov and Bisk 2018, arXiv:1711.02173, who found models to break on typing mistakes.
+"""
 
-import polars as pl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
 
-from modelmill.specs.source import Augmentations, AugmentationSpec
+from modelmill.augmentation.units import mend_spaces, neighbours, split_sentences, split_units, words_of
+from modelmill.specs.augmentation import AugmentationSpec
 
-_CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_UNIT = re.compile(rf"[{_CJK}]|[^\s{_CJK}]+|\s+")
-
-
-def has_no_spaces(texts: list[str]) -> bool:
-    """Whether most of the letters belong to a script that writes no spaces between words."""
-    sample = "".join(texts[:1000])
-    return len(re.findall(f"[{_CJK}]", sample)) > len(sample) / 4
+LONGEST_ENTRY = 6
+"""Units of the longest lexicon entry that is looked for."""
 
 
-def augment(train: pl.DataFrame, steps: Augmentations) -> pl.DataFrame:
-    """The training records and, after them, their altered copies with ids `<id>+<kind><number>`."""
-    tables = [train]
-    for step in steps.root:
-        for copy in range(1, step.copies + 1):
-            suffix = f"+{step.kind}{copy}"
-            texts = [
-                alter(text, step, random.Random(f"{step.seed}:{identity}{suffix}"))
-                for identity, text in train.select("id", "text").iter_rows()
-            ]
-            tables.append(train.with_columns(pl.col("id") + suffix, pl.Series("text", texts, dtype=pl.String)))
-    return pl.concat(tables)
+@dataclass(frozen=True)
+class Sources:
+    """What alterations draw from: units of the training texts, words that can stand for each other, texts by label."""
+
+    units: list[str] = field(default_factory=list)
+    synonyms: Mapping[str, list[str]] = field(default_factory=dict)
+    peers: list[str] = field(default_factory=list)
 
 
-def alter(text: str, step: AugmentationSpec, rng: random.Random) -> str:
-    """One altered copy; a text is never emptied."""
-    units = _UNIT.findall(text)
-    words = [i for i, unit in enumerate(units) if not unit.isspace()]
-    if step.kind == "delete":
-        dropped = {i for i in words if rng.random() < step.rate}
-        if len(dropped) == len(words):
-            return text
-        return re.sub(r"\s+", " ", "".join(unit for i, unit in enumerate(units) if i not in dropped)).strip()
-    for left, right in pairwise(words):
-        if rng.random() < step.rate:
+def delete(text: str, rate: float, rng: Random, sources: Sources) -> str:
+    """Without some of its units; a text is never emptied."""
+    units = split_units(text)
+    words = words_of(units)
+    dropped = {place for place in words if rng.random() < rate}
+    if len(dropped) == len(words):
+        return text
+    return mend_spaces([unit for place, unit in enumerate(units) if place not in dropped])
+
+
+def swap(text: str, rate: float, rng: Random, sources: Sources) -> str:
+    """With some neighbouring units exchanged."""
+    units = split_units(text)
+    for left, right in neighbours(words_of(units)):
+        if rng.random() < rate:
             units[left], units[right] = units[right], units[left]
     return "".join(units)
+
+
+def noise(text: str, rate: float, rng: Random, sources: Sources) -> str:
+    """With a character of some units doubled or, in longer ones, left out or exchanged with the next."""
+    units = split_units(text)
+    for place in words_of(units):
+        if rng.random() < rate:
+            units[place] = _mistyped(units[place], rng)
+    return "".join(units)
+
+
+def _mistyped(unit: str, rng: Random) -> str:
+    at = rng.randrange(len(unit))
+    way = rng.choice(("double", "leave out", "exchange")) if len(unit) > 1 else "double"
+    if way == "double":
+        return unit[:at] + unit[at] + unit[at:]
+    if way == "leave out":
+        return unit[:at] + unit[at + 1 :]
+    at = min(at, len(unit) - 2)
+    return unit[:at] + unit[at + 1] + unit[at] + unit[at + 2 :]
+
+
+def replace(text: str, rate: float, rng: Random, sources: Sources) -> str:
+    """With some units replaced by units of the training texts, frequent ones more often."""
+    units = split_units(text)
+    for place in words_of(units):
+        if sources.units and rng.random() < rate:
+            units[place] = rng.choice(sources.units)
+    return "".join(units)
+
+
+def synonym(text: str, rate: float, rng: Random, sources: Sources) -> str:
+    """With some words of the lexicon, longest first, replaced by words that can stand for them."""
+    units, result, place = split_units(text), [], 0
+    while place < len(units):
+        for size in range(min(LONGEST_ENTRY, len(units) - place), 0, -1):
+            others = sources.synonyms.get("".join(units[place : place + size]).lower())
+            if others:
+                word = "".join(units[place : place + size])
+                result.append(rng.choice(others) if rng.random() < rate else word)
+                place += size
+                break
+        else:
+            result.append(units[place])
+            place += 1
+    return "".join(result)
+
+
+def mix(text: str, rate: float, rng: Random, sources: Sources) -> str:
+    """With some sentences replaced by sentences of another text of the same label."""
+    sentences = split_sentences(text)
+    others = split_sentences(rng.choice(sources.peers)) if sources.peers else []
+    if not others:
+        return text
+    mixed = [rng.choice(others) if rng.random() < rate else sentence for sentence in sentences]
+    return mend_spaces([f"{sentence} " if sentence[-1:].isascii() else sentence for sentence in mixed])
+
+
+KINDS: dict[str, Callable[[str, float, Random, Sources], str]] = {
+    "delete": delete,
+    "swap": swap,
+    "noise": noise,
+    "replace": replace,
+    "synonym": synonym,
+    "mix": mix,
+}
+
+
+def alter(text: str, step: AugmentationSpec, rng: Random, sources: Sources) -> str:
+    """One altered copy; white space alone, or nothing, stays what it is."""
+    return KINDS[step.kind](text, step.rate, rng, sources) if text.strip() else text

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from modelmill.augmentation.text import has_no_spaces
+from modelmill.augmentation.units import has_no_spaces
 from modelmill.tasks.text_classification import prediction_table
 
 STRENGTHS = (1.0, 10.0)

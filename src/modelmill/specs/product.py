@@ -4,9 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from modelmill.specs.augmentation import Augmentations
 from modelmill.specs.base import OneOrMore, Share, Spec
 from modelmill.specs.cleaning import CleaningSpec
-from modelmill.specs.source import Augmentations, ContractSpec, Sources, SplitSpec
+from modelmill.specs.source import ContractSpec, Sources, SplitSpec
 from modelmill.specs.training import FineTuningSpec, TokenizationSpec
 
 TASK_METRICS: dict[str, tuple[str, ...]] = {

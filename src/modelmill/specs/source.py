@@ -134,18 +134,5 @@ class SplitSpec(Spec):
         return self
 
 
-class AugmentationSpec(Spec):
-    """Altered copies of training records; a unit is a word, or a character where a script has no spaces."""
-
-    kind: Literal["delete", "swap"] = Field(description="delete units, or swap neighbouring ones")
-    rate: Share = Field(0.1, description="share of the units that are touched")
-    copies: int = Field(1, ge=1, description="altered copies per record")
-    seed: int = Field(0, ge=0)
-
-
 class Sources(RootModel[Annotated[list[SourceSpec], OneOrMore()]]):
     """One source or a list of them."""
-
-
-class Augmentations(RootModel[Annotated[list[AugmentationSpec], OneOrMore()]]):
-    """One augmentation or a list of them."""
