@@ -1,6 +1,7 @@
 """Commands beside Kedro's own: `kedro product ...`."""
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,26 @@ def show_product(name: str) -> None:
     if name not in parameters:
         raise DeclarationError(f"no product or backbone is called '{name}'; {hint(name, sorted(parameters))}")
     click.echo(yaml.safe_dump({name: parameters[name]}, allow_unicode=True, sort_keys=False), nl=False)
+
+
+@product.command("validate")
+@click.argument("names", nargs=-1)
+@click.option("--env", help="Environment of the configuration.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def validate_products(names: tuple[str, ...], env: str | None, as_json: bool) -> None:
+    """Check the tables that are there against the contracts, of all products or of NAMES; no pipeline runs."""
+    from modelmill.validate import validate_tables
+
+    rows = validate_tables(names, env)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        for row in rows:
+            click.echo(f"{row['table']:<40} {row['status']}")
+            if row["message"]:
+                click.echo(textwrap.indent(row["message"], "    "))
+    if any(row["status"] == "failed" for row in rows):
+        raise SystemExit(1)
 
 
 @product.command("schema")

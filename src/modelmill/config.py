@@ -1,5 +1,6 @@
 """Kedro's configuration with products and backbones in it, resolved once for everybody who asks."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -19,6 +20,12 @@ from modelmill.sources.address import why_missing
 from modelmill.specs.files import DeclarationFile, Key, Problem, dotted, locate
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.resolve import SPECS, DeclarationFiles, Declarations, Kind, hint, report, resolve
+
+# Asked for by `kedro product validate` only: in a run, cleaning takes out what breaks the contract, or stops.
+RAW = {"class": "modelmill.datasets.contracts.RawRecords", "enabled": False}
+KEPT = {"class": "modelmill.datasets.contracts.CleanRecords", "on": ["load"]}
+VALIDATORS: dict[str, dict[str, Any]] = {"raw": RAW, "clean": KEPT, "train": KEPT, "validation": KEPT, "test": KEPT}
+"""By table of a product, the `validator:` that the catalog gets; its options are the product's contract."""
 
 MLFLOW_KEYS = ", ".join(MlflowSpec.model_fields)
 
@@ -53,13 +60,23 @@ class ProductConfigLoader(OmegaConfigLoader):
     def __getitem__(self, key: str) -> dict[str, Any]:
         if key != "parameters":
             found: dict[str, Any] = super().__getitem__(key)
-            return found
+            return self._with_contracts(found) if key == "catalog" else found
         return {
             **self._plain_parameters,
             **self.declarations.as_parameters(),
             "mlflow": self._mlflow.model_dump(),
             "project_root": str(self._root),
         }
+
+    def _with_contracts(self, catalog: dict[str, Any]) -> dict[str, Any]:
+        """The catalog, and in it the tables of each product with its contract as their validator."""
+        tables = {}
+        for name, product in self.declarations.products.items():
+            options = product.contract.model_dump(mode="json")
+            for table, validator in VALIDATORS.items():
+                entry = json.loads(json.dumps(catalog[f"{{name}}.{table}"]).replace("{name}", name))
+                tables[f"{name}.{table}"] = {**entry, "validator": {**validator, "options": options}}
+        return {**catalog, **tables}
 
     @property
     def _root(self) -> Path:

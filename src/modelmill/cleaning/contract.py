@@ -1,10 +1,15 @@
 """What a record must be to be used at all, checked by pandera."""
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from modelmill.cleaning.rejects import Sorted, sort_out
 from modelmill.errors import DataError
 from modelmill.specs.source import ContractSpec
+
+if TYPE_CHECKING:
+    from pandera.api.polars.container import DataFrameSchema
 
 
 def apply_contract(records: pl.DataFrame, contract: ContractSpec, *, labelled: bool) -> Sorted:
@@ -39,10 +44,15 @@ def apply_contract(records: pl.DataFrame, contract: ContractSpec, *, labelled: b
     return result
 
 
-def _reasons(records: pl.DataFrame, contract: ContractSpec, labelled: bool) -> dict[int, str]:
-    """Row number to the first check that it fails."""
+def records_schema(contract: ContractSpec, *, labelled: bool, kept: bool = False) -> "DataFrameSchema":
+    """The contract as a pandera schema; a check's message is the reason of the rejects that it makes.
+
+    Args:
+        contract: what is allowed.
+        labelled: whether a record needs a label.
+        kept: whether the records have been through cleaning, after which none has an empty text.
+    """
     import pandera.polars as pa
-    from pandera.errors import SchemaErrors
 
     checks = {
         "text": [("text is missing", pl.col("text").is_not_null())],
@@ -53,18 +63,26 @@ def _reasons(records: pl.DataFrame, contract: ContractSpec, labelled: bool) -> d
         if contract.labels is not None:
             message = f"label is none of {', '.join(contract.labels)}"
             checks["label"].append((message, pl.col("label").is_in(contract.labels)))
+    if kept:
+        checks["text"].append(("text is empty", pl.col("text").str.strip_chars() != ""))
 
     def check(expression: pl.Expr, message: str) -> pa.Check:
         return pa.Check(lambda data: data.lazyframe.select(expression.fill_null(False)), error=message)
 
-    schema = pa.DataFrameSchema(
+    return pa.DataFrameSchema(
         {
             name: pa.Column(pl.String, [check(rule, message) for message, rule in rules], nullable=True)
             for name, rules in checks.items()
         }
     )
+
+
+def _reasons(records: pl.DataFrame, contract: ContractSpec, labelled: bool) -> dict[int, str]:
+    """Row number to the first check that it fails."""
+    from pandera.errors import SchemaErrors
+
     try:
-        schema.validate(records, lazy=True)
+        records_schema(contract, labelled=labelled).validate(records, lazy=True)
     except SchemaErrors as error:
         failures = error.failure_cases.select("index", "check").sort("index", maintain_order=True)
         reasons: dict[int, str] = {}
