@@ -62,4 +62,4 @@ def test_a_product_that_is_not_declared(project: Project) -> None:
     """One message, with the name that was meant."""
     done = project.kedro("product", "validate", "moood", check=False)
     assert done.returncode == 2
-    assert "no product is called 'moood'; did you mean 'mood'" in done.stdout + done.stderr
+    assert "no product is called 'moood'; expected one of mood; did you mean 'mood'?" in done.stdout + done.stderr
