@@ -48,7 +48,7 @@ def write_result(name: str, sizes: Mapping[str, Any], found: Mapping[str, Ratio]
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for what, ratio in found.items():
-        print(f"{what:<32} {ratio['median']:8.2f}x   [{ratio['min']:.2f}, {ratio['max']:.2f}]")
+        print(f"{what:<32} {ratio['median']:8.2f}   [{ratio['min']:.2f}, {ratio['max']:.2f}]")
 
 
 def processor() -> str:

@@ -24,7 +24,8 @@ def validate_tables(names: tuple[str, ...], env: str | None) -> list[dict[str, A
     Raises:
         DeclarationError: for a product that is not declared.
     """
-    with KedroSession.create(project_path=Path.cwd(), env=env) as session:
+    session = KedroSession.create(project_path=Path.cwd(), env=env)
+    with session:
         catalog = session.load_context().catalog
         assert ProductConfigLoader.latest is not None
         known = sorted(ProductConfigLoader.latest.declarations.products)

@@ -43,9 +43,21 @@ def luhn(value: str) -> bool:
     return sum(digits[::2] + [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]) % 10 == 0
 
 
-def _card(value: str) -> bool:
-    """A card number begins with 3 to 6 (airlines, finance) or 2 (Mastercard); one digit all over is a filler."""
-    return luhn(value) and len(set(_digits(value))) > 1
+_ISSUED = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|5[1-5]\d{14}|(?:222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"  # Mastercard
+    r"|62\d{14,17}"  # UnionPay
+    r"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11}"  # American Express, Diners Club
+    r"|35(?:2[89]|[3-8]\d)\d{12}|(?:2131|1800)\d{11}"  # JCB
+    r"|(?:50|5[6-9]|6\d)\d{10,17}"  # Maestro, Discover
+)
+"""First digits and lengths of card numbers, by issuer."""
+
+
+def bank_card(value: str) -> bool:
+    """A card number of an issuer, with its check digit."""
+    digits = re.sub(r"\D", "", value)
+    return _ISSUED.fullmatch(digits) is not None and luhn(digits)
 
 
 def resident_id(value: str) -> bool:
@@ -100,7 +112,7 @@ KINDS: dict[str, Kind] = {
     "ip_address": Kind(
         re.compile(
             r"(?<![0-9A-Za-z.+-])\d{1,3}(?:\.\d{1,3}){3}(?![0-9A-Za-z]|[.-]\d)"
-            r"|(?<![\w:])(?:[0-9A-F]{0,4}:){2,7}[0-9A-F]{0,4}(?![\w:])",
+            r"|(?<![0-9A-Za-z.])(?:[0-9A-F]{1,4}:|::)(?:[0-9A-F]{0,4}:){0,6}[0-9A-F]{0,4}(?![\w:])",
             re.ASCII | re.IGNORECASE,
         ),
         _address,
@@ -108,7 +120,7 @@ KINDS: dict[str, Kind] = {
     "resident_id": Kind(_pattern(r"[1-9]\d{16}[\dXx]"), resident_id),
     "iban": Kind(_pattern(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?"), iban),
     "bank_card": Kind(
-        _pattern(r"[2-6]\d{3}(?:[ -]?\d{4}){2}(?:[ -]?\d{1,4}){1,2}", r"3[47]\d{2}[ -]?\d{6}[ -]?\d{5}"), _card
+        _pattern(r"\d{4}(?:[ -]?\d{4}){2,3}(?:[ -]?\d{1,3})?", r"\d{4}[ -]?\d{6}[ -]?\d{4,5}"), bank_card
     ),
     "social_security": Kind(_pattern(r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")),
     "phone": Kind(

@@ -21,7 +21,7 @@ class RawRecords:
         return data
 
 
-class CleanRecords(PanderaValidator):  # type: ignore[misc]
+class CleanRecords(PanderaValidator):
     """Records after cleaning: not one may break the contract."""
 
     def __init__(self, **contract: Any) -> None:
