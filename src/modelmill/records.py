@@ -6,12 +6,12 @@ import json
 import polars as pl
 
 RECORD = {"id": pl.String, "text": pl.String, "label": pl.String, "origin": pl.String}
-"""The columns of a table of records; `origin` is file:line."""
+"""The columns of a table of records; `origin` is file:line. `group` and `time` come behind where they are declared."""
 
 
 def concat_records(*tables: pl.DataFrame) -> pl.DataFrame:
     """Tables of records, one after another; no table gives an empty one."""
-    return pl.concat([pl.DataFrame(schema=RECORD), *tables])
+    return pl.concat([pl.DataFrame(schema=RECORD), *tables], how="diagonal")
 
 
 def table_digest(records: pl.DataFrame) -> str:

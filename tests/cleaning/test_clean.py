@@ -20,7 +20,8 @@ from modelmill.cleaning.text import is_spam
 from modelmill.errors import DataError
 from modelmill.records import RECORD
 from modelmill.specs.cleaning import CleaningSpec, LanguagesSpec, NearDuplicatesSpec
-from modelmill.specs.source import ContractSpec, SplitSpec
+from modelmill.specs.source import ContractSpec
+from modelmill.specs.split import SplitSpec
 from modelmill.text import duplicate_key
 
 
@@ -155,17 +156,6 @@ def test_a_broken_contract_stops_with_examples() -> None:
         clean_product(raw, ContractSpec(max_reject=0.1), CleaningSpec())
     assert "file:9: text is missing" in caught.value.message
     assert "file:10: label is missing" in caught.value.message
-
-
-def test_a_new_record_moves_no_other_record() -> None:
-    """The split of a record follows from its id alone."""
-    many = records(*[(f"text {i}", "xy"[i % 2]) for i in range(300)])
-    before = split_records(many.head(200), SplitSpec(), LOOSE)
-    after = split_records(many, SplitSpec(), LOOSE)
-    for small, large in zip(before, after, strict=True):
-        assert set(small["id"]) <= set(large["id"])
-    assert sum(part.height for part in after) == 300
-    assert 200 < after[0].height < 270
 
 
 def test_another_seed_draws_another_split() -> None:

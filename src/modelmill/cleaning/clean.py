@@ -13,6 +13,7 @@ from modelmill.cleaning.privacy import mask_records
 from modelmill.cleaning.rejects import REJECT, Sorted, sort_out
 from modelmill.cleaning.rules import why_broken
 from modelmill.cleaning.text import why_rejected
+from modelmill.records import concat_records
 from modelmill.specs.cleaning import CleaningSpec, NearDuplicatesSpec
 from modelmill.specs.source import ContractSpec
 from modelmill.text import duplicate_key, normalise, texts_within
@@ -56,7 +57,7 @@ def clean_corpus(
         clean records, rejects and report, as `clean_product`.
     """
     # Ids are unique within one source; in a corpus of many they mean nothing, so each gets its place in front.
-    records = pl.concat([product_texts, raw]).with_row_index("place")
+    records = concat_records(product_texts, raw).with_row_index("place")
     books = Books(records.with_columns(pl.format("{}:{}", "place", "id").alias("id")).drop("place"))
     books.enter("contract", apply_contract(books.kept, ContractSpec(max_reject=1), labelled=False))
     books.enter("rules", apply_rules(books.kept, spec))

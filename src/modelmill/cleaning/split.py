@@ -1,19 +1,24 @@
-"""Training, validation and test splits that never move a record, and share no text."""
+"""Training, validation and test splits that share no text, and move no record when others come."""
 
 import hashlib
+from bisect import bisect_right
+from datetime import UTC, datetime
 
 import polars as pl
 
 from modelmill.cleaning.rejects import REJECT, Sorted, sort_out
 from modelmill.errors import DataError
 from modelmill.specs.cleaning import NearDuplicatesSpec
-from modelmill.specs.source import ContractSpec, SplitSpec
+from modelmill.specs.source import ContractSpec
+from modelmill.specs.split import SplitSpec
+
+PARTS = ("train", "validation", "test")
 
 
 def split_records(
     clean: pl.DataFrame, split: SplitSpec, contract: ContractSpec
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Split by a hash of seed and id; training records that nearly repeat a held-out one are taken out.
+    """Split as declared; training records that nearly repeat a held-out one are taken out.
 
     Returns:
         train, validation and test records, in their order, and the rejects (columns `REJECT`).
@@ -22,16 +27,58 @@ def split_records(
         DataError: when a label has too few records, or is missing from a split.
     """
     _check_labels(clean, contract)
-    places = pl.Series([_place(identity, split.seed) for identity in clean["id"]], dtype=pl.Float64)
-    tested = places < split.test
-    validated = ~tested & (places < split.test + split.validation)
-    train, *held_out = clean.filter(~tested & ~validated), clean.filter(validated), clean.filter(tested)
+    placed, undated = assign(clean, split)
+    parts = {name: placed.filter(split=name).drop("split") for name in PARTS}
+    rejects = [undated]
     if split.near_duplicates:
-        train, rejects = reject_leaks(train, pl.concat(held_out), split.near_duplicates)
-    else:
-        rejects = pl.DataFrame(schema=REJECT)
-    _check_parts({"train": train, "validation": held_out[0], "test": held_out[1]}, clean)
-    return train, held_out[0], held_out[1], rejects
+        held_out = pl.concat([parts["validation"], parts["test"]])
+        parts["train"], leaks = reject_leaks(parts["train"], held_out, split.near_duplicates)
+        rejects.append(leaks)
+    _check_parts(parts, clean)
+    return parts["train"], parts["validation"], parts["test"], pl.concat(rejects)
+
+
+def assign(clean: pl.DataFrame, split: SplitSpec) -> Sorted:
+    """The records with their split in the column `split`, and those that have none: by time, those without a time."""
+    if split.by == "time":
+        return _by_time(clean, split)
+    named = clean["group"].fill_null(clean["id"]) if split.by == "group" else clean["id"]
+    places = pl.Series("place", [_place(name, split.seed) for name in named], dtype=pl.Float64)
+    if split.by == "stratified":
+        ranked = clean.select("label", places).select(
+            (pl.col("place").rank() - 0.5).over("label") / pl.len().over("label")
+        )
+        places = ranked.to_series()
+    part = (
+        pl.when(places < split.test).then(pl.lit("test"))
+        .when(places < split.test + split.validation).then(pl.lit("validation"))
+        .otherwise(pl.lit("train"))
+    )  # fmt: skip
+    return Sorted(clean.with_columns(part.alias("split")), pl.DataFrame(schema=REJECT))
+
+
+def _by_time(clean: pl.DataFrame, split: SplitSpec) -> Sorted:
+    """Training records lie before both dates; what is not a time cannot be placed."""
+    assert split.validation_from is not None
+    assert split.test_from is not None
+    cuts = [_moment(split.validation_from), _moment(split.test_from)]
+    moments = [_read_moment(time) for time in clean["time"]]
+    reasons = {row: "time is missing or not ISO 8601" for row, moment in enumerate(moments) if moment is None}
+    kept, rejects = sort_out(clean, "split", reasons)
+    names = [PARTS[bisect_right(cuts, moment)] for moment in moments if moment is not None]
+    return Sorted(kept.with_columns(pl.Series("split", names, dtype=pl.String)), rejects)
+
+
+def _read_moment(time: str | None) -> datetime | None:
+    try:
+        return _moment(datetime.fromisoformat((time or "").strip()))
+    except ValueError:
+        return None
+
+
+def _moment(time: datetime) -> datetime:
+    """In UTC, without saying so; a time without a zone is taken as UTC."""
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
 def reject_leaks(train: pl.DataFrame, held_out: pl.DataFrame, spec: NearDuplicatesSpec) -> Sorted:

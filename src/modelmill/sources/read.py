@@ -53,11 +53,13 @@ def _as_records(table: pl.DataFrame, source: SourceSpec, shown: str, label: str 
             "Name it in the declaration: `source: {columns: {text: NAME}}`."
         )
     label_column = names["label"]
+    extras = {ours: _column(table, source, ours, shown) for ours in ("group", "time") if getattr(source.columns, ours)}
     return table.select(
         (pl.col(names["id"]) if names["id"] else pl.lit(None)).cast(pl.String).alias("id"),
         pl.col(names["text"]).cast(pl.String).alias("text"),
         (pl.col(label_column) if label_column and label is None else pl.lit(label)).cast(pl.String).alias("label"),
         pl.format("{}:{}", pl.lit(shown), pl.col(LINE)).alias("origin"),
+        *(pl.col(str(column)).cast(pl.String).alias(ours) for ours, column in extras.items()),
     )
 
 

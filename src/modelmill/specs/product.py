@@ -7,7 +7,8 @@ from pydantic import Field, field_validator, model_validator
 from modelmill.specs.augmentation import Augmentations
 from modelmill.specs.base import OneOrMore, Share, Spec
 from modelmill.specs.cleaning import CleaningSpec
-from modelmill.specs.source import ContractSpec, Sources, SplitSpec
+from modelmill.specs.source import ContractSpec, Sources
+from modelmill.specs.split import SplitSpec
 from modelmill.specs.training import FineTuningSpec, TokenizationSpec
 
 TASK_METRICS: dict[str, tuple[str, ...]] = {
@@ -60,6 +61,15 @@ class ProductSpec(Spec):
     training: FineTuningSpec = FineTuningSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     gates: dict[Literal["staging", "production"], Annotated[list[GateSpec], OneOrMore()]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _columns_to_split_by(self) -> Self:
+        column = {"group": "group", "time": "time"}.get(self.split.by)
+        if column and any(getattr(source.columns, column) is None for source in self.source.root):
+            raise ValueError(
+                f"`split: {{by: {column}}}` needs the column: name it in every source, `columns: {{{column}: NAME}}`"
+            )
+        return self
 
     @field_validator("source")
     @classmethod

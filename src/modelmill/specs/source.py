@@ -6,7 +6,6 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, RootModel, field_validator, model_validator
 
 from modelmill.specs.base import OneOrMore, Share, Spec
-from modelmill.specs.cleaning import NearDuplicatesSpec
 
 Format = Literal["lines", "documents", "csv", "tsv", "jsonl", "parquet", "pos_tagged", "pickle"]
 
@@ -44,6 +43,8 @@ class ColumnsSpec(Spec):
     text: Column | None = None
     label: Column | None = None
     id: Column | None = None
+    group: Column | None = Field(None, description="what belongs together, such as an author: for `split: {by: group}`")
+    time: Column | None = Field(None, description="when the record was made (ISO 8601): for `split: {by: time}`")
 
 
 class SourceSpec(Spec):
@@ -109,29 +110,6 @@ class ContractSpec(Spec):
     labels: list[Label] | None = Field(None, min_length=2, description="allowed labels; default: all that occur")
     min_per_label: int = Field(10, ge=3, description="fewer clean records of a label than this stop the run")
     max_reject: Share = Field(0.05, description="a larger share of contract rejects stops the run")
-
-
-class SplitSpec(Spec):
-    """Shares of the three splits. A record's split follows from its id alone, so a new record moves no other."""
-
-    train: Share = 0.8
-    validation: Share = 0.1
-    test: Share = 0.1
-    seed: int = Field(0, ge=0, description="another seed draws other splits")
-    near_duplicates: NearDuplicatesSpec | None = Field(
-        NearDuplicatesSpec(),
-        description="training records that nearly repeat a validation or test record are taken out; null keeps them",
-    )
-
-    @model_validator(mode="after")
-    def _sum(self) -> Self:
-        if abs(self.train + self.validation + self.test - 1) > 1e-9 or 0 in (
-            self.train,
-            self.validation,
-            self.test,
-        ):
-            raise ValueError("train + validation + test must be 1, none of them 0")
-        return self
 
 
 class Sources(RootModel[Annotated[list[SourceSpec], OneOrMore()]]):

@@ -11,7 +11,8 @@ from modelmill.errors import UserError
 from modelmill.records import concat_records
 from modelmill.sources.read import read_sources
 from modelmill.specs.cleaning import CleaningSpec
-from modelmill.specs.source import ContractSpec, Sources, SplitSpec
+from modelmill.specs.source import ContractSpec, Sources
+from modelmill.specs.split import SplitSpec
 
 PRODUCT_SECTIONS = ("source", "contract", "cleaning", "split")
 """The sections of a product's declaration that decide which text lies in which of its splits."""
