@@ -7,7 +7,7 @@ import pytest
 import yaml
 from kedro.config import OmegaConfigLoader
 
-from modelmill.config import ProductConfigLoader
+from modelmill.config import VALIDATORS, ProductConfigLoader
 from modelmill.errors import DeclarationError
 from modelmill.settings import CONFIG_LOADER_ARGS
 from modelmill.specs import ProductSpec
@@ -164,12 +164,19 @@ def test_a_far_word_gets_no_suggestion() -> None:
 
 
 def test_the_loader_is_kedros_own_otherwise(project: Project) -> None:
-    """Catalog and other files are read as by OmegaConfigLoader; a product whose file is called catalog is none."""
+    """But for the contracts on products' tables, the catalog is what OmegaConfigLoader reads; a product whose file is
+    called catalog is none."""
     declaration = {"catalog_tags": yaml.safe_load((project.root / "conf/base/products/mood.yml").read_text())["mood"]}
     plain = OmegaConfigLoader(str(project.root / "conf"), base_env="base", default_run_env="local")
     before = plain["catalog"]
     project.declare("products", declaration)
-    assert loader(project)["catalog"] == before
+    after = loader(project)["catalog"]
+    contracts = {f"{name}.{table}" for name in ("mood", "catalog_tags") for table in VALIDATORS}
+    assert {name: entry for name, entry in after.items() if name not in contracts} == before
+    assert contracts <= set(after)
+    raw = after["mood.raw"]
+    assert raw.pop("validator")["options"]["max_reject"] == 0.05
+    assert raw == {**before["{name}.raw"], "filepath": "data/01_raw/mood/records.parquet"}
 
 
 def test_relative_addresses_of_mlflow_start_at_the_project(project: Project) -> None:
