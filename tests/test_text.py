@@ -7,7 +7,23 @@ from hypothesis import strategies as st
 from modelmill.text import PART, duplicate_key, normalise, texts_within
 
 markup = st.lists(
-    st.sampled_from([*"<>&;#ab \u00c3\u00a9\u00e2\u20ac", "＆", "＜", "lt", "amp", "<b>", "<!--", "&#60;"]), max_size=12
+    st.sampled_from(
+        [
+            *"<>&;#ab \u00c3\u00a9\u00e2\u20ac",
+            "＆",
+            "＜",
+            "lt",
+            "amp",
+            "<b>",
+            "<!--",
+            "&#60;",
+            "</script>",
+            "\u0301",
+            "ﾞ",
+            "\u0327",
+        ]
+    ),
+    max_size=12,
 )
 nasty = (
     markup.map("".join)
@@ -34,6 +50,9 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
         ("<p>Good&nbsp;book</p><br/>really <b>good</b>", "Good book really good"),
         ("a<script>if (x < 1) y()</script>b<!-- no -->c", "a b c"),
         ("&amp;lt;b&amp;gt; ＆＃６５；", "A"),
+        ("call <phone_1f3a9c2b> now", "call <phone_1f3a9c2b> now"),
+        ("if a <b and c> d, List<String> x, mail <li@qq.com>", "if a d, List<String> x, mail <li@qq.com>"),
+        ("a<b>\u0301", "á"),
         ("1 < 2 && x<3 <- I <3 it", "1 < 2 && x<3 <- I <3 it"),
         ("cafÃ© â€œgoodâ€\u009d", "café “good”"),
         ("å¾ˆå¥½", "很好"),
@@ -43,6 +62,15 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
 def test_normalise_examples(given_text: str, expected: str) -> None:
     """Full-width to half-width, white space to one blank; what is invisible, HTML or wrongly decoded is mended."""
     assert normalise(given_text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["<!--" * 30_000, "<" * 30_000 + "b>" * 30_000, "<script>" * 30_000, "&" + "amp;" * 30_000 + "lt;b"]
+)
+def test_mark_up_in_mark_up_ends(text: str) -> None:
+    """What would take a pass for each of its layers is cut short, and normalising it again still changes nothing."""
+    once = normalise(text)
+    assert normalise(once) == once
 
 
 @pytest.mark.parametrize(

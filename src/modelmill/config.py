@@ -74,8 +74,9 @@ class ProductConfigLoader(OmegaConfigLoader):
         for name, product in self.declarations.products.items():
             options = product.contract.model_dump(mode="json")
             for table, validator in VALIDATORS.items():
-                entry = json.loads(json.dumps(catalog[f"{{name}}.{table}"]).replace("{name}", name))
-                tables[f"{name}.{table}"] = {**entry, "validator": {**validator, "options": options}}
+                own = catalog.get(f"{name}.{table}")
+                entry = own or json.loads(json.dumps(catalog[f"{{name}}.{table}"]).replace("{name}", name))
+                tables[f"{name}.{table}"] = {"validator": {**validator, "options": options}, **entry}
         return {**catalog, **tables}
 
     @property

@@ -18,9 +18,17 @@ _INVISIBLE = re.compile("[\u0000-\u0008\u000e-\u001b\u007f\u200b-\u200f\u202a-\u
 # A first byte of UTF-8 and a later one, read as Windows-1252: most languages never write the two in a row.
 _MOJIBAKE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc"
                        "\u2013-\u2026\u2030\u2039\u203a\u20ac\u2122]")  # fmt: skip
-_HIDDEN = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
-_BREAKING = re.compile(r"</?(?:p|br|div|li|ul|ol|tr|td|th|table|h[1-6]|hr|blockquote)\b[^<>]*>", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+# What is not closed goes on to the end, as in a browser; so every search is over in one pass.
+_HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.IGNORECASE | re.DOTALL)
+_BREAKING = (
+    "p|br|div|li|ul|ol|dl|dt|dd|tr|td|th|table|tbody|thead|h[1-6]|hr|blockquote|pre|section|article|header|footer"
+)
+_INLINE = "a|abbr|b|big|center|code|em|font|i|img|input|ins|del|label|mark|nobr|s|small|span|strike|strong|sub|sup|tt|u|html|body|head|meta|link|title|form|button|nav|main|aside|figure|figcaption|iframe|video|audio|source|svg|path|option|select"  # noqa: E501
+_BREAKING_TAG, _INLINE_TAG = (
+    re.compile(rf"</?(?:{names})(?:\s[^<>]*)?/?>", re.IGNORECASE) for names in (_BREAKING, _INLINE)
+)
+PASSES = 8
+"""Layers of mark-up in mark-up (`&amp;lt;b&amp;gt;`) that are taken off; a text with more is no text."""
 
 
 def normalise(text: str) -> str:
@@ -30,11 +38,12 @@ def normalise(text: str) -> str:
     Unicode NFKC, which makes full-width characters half-width; invisible characters go; white space is single blanks.
     Normalising twice is normalising once.
     """
-    while True:
+    for _ in range(PASSES):
         once = _normalised(text)
         if once == text or not ("<" in once or "&" in once or _MOJIBAKE.search(once)):
             return once  # nothing but a tag, an entity or mojibake comes to light by normalising what hid it
         text = once
+    return _normalised(_MOJIBAKE.sub(" ", text.replace("<", " ").replace("&", " ")))
 
 
 def _normalised(text: str) -> str:
@@ -42,12 +51,16 @@ def _normalised(text: str) -> str:
         import ftfy
 
         text = ftfy.fix_encoding(text)
-    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+    text = _plain(text)
     if "<" in text:
-        text = _TAG.sub("", _BREAKING.sub(" ", _HIDDEN.sub(" ", text)))
+        text = _plain(_INLINE_TAG.sub("", _BREAKING_TAG.sub(" ", _HIDDEN.sub(" ", text))))
     if "&" in text:
-        text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", html.unescape(text)))
+        text = _plain(html.unescape(text))
     return _SPACE.sub(" ", text).strip()
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
 
 
 def duplicate_key(text: str) -> str:

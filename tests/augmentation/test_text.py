@@ -19,7 +19,7 @@ from modelmill.specs.augmentation import Augmentations, AugmentationSpec
 TRAIN = pl.DataFrame(
     [("a", "one two three", "x", "f:1"), ("b", "这本书很好看", "y", "f:2")], schema=RECORD, orient="row"
 )
-SOURCES = Sources(units=["u", "单"], synonyms={"two": ["2"], "很好": ["不错"]}, peers=["A peer. And more!"])
+SOURCES = Sources(units=["u", "单"], synonyms={"two": ["2"], "很好": ["不错"]}, longest=2, peers=["A peer. And more!"])
 
 
 def augmented(train: pl.DataFrame, declared: object, root: Path = Path()) -> pl.DataFrame:
@@ -33,6 +33,13 @@ def test_originals_come_first_and_copies_are_named() -> None:
     assert table.head(2).equals(TRAIN)
     assert table["id"].to_list()[2:] == ["a+swap1", "b+swap1", "a+delete1", "b+delete1", "a+delete2", "b+delete2"]
     assert table["label"].to_list() == ["x", "y"] * 4
+
+
+def test_two_steps_of_a_kind_make_different_copies() -> None:
+    """Numbers go on, so ids and random choices differ."""
+    table = augmented(TRAIN, [{"kind": "delete", "rate": 0.5, "copies": 2}, {"kind": "delete", "rate": 0.5}])
+    assert table["id"].to_list()[2:] == ["a+delete1", "b+delete1", "a+delete2", "b+delete2", "a+delete3", "b+delete3"]
+    assert table["id"].is_unique().all()
 
 
 def test_the_preview_shows_copies_beside_their_originals() -> None:
@@ -109,10 +116,12 @@ def test_synonyms_come_from_the_lexicon(tmp_path: Path) -> None:
     """Words of several characters or words are found, longest first, in any case; a line is a set of words."""
     (tmp_path / "words.txt").write_text("很好\t不错\nnew york,NYC\nbig large\n好 佳\n", encoding="utf-8")
     train = pl.DataFrame(
-        [("a", "Big New York is big", "x", "f:1"), ("b", "这本书很好,好", "x", "f:2")], schema=RECORD, orient="row"
+        [("a", "Big New York is big, big!", "x", "f:1"), ("b", "这本书很好,好", "x", "f:2")],
+        schema=RECORD,
+        orient="row",
     )
     step = {"kind": "synonym", "rate": 1.0, "lexicon": "words.txt"}
-    assert augmented(train, step, tmp_path)["text"].to_list()[2:] == ["large NYC is large", "这本书不错,佳"]
+    assert augmented(train, step, tmp_path)["text"].to_list()[2:] == ["large NYC is large, large!", "这本书不错,佳"]
     with pytest.raises(SourceError, match="no such lexicon"):
         augmented(train, {**step, "lexicon": "other.txt"}, tmp_path)
 

@@ -37,3 +37,5 @@ def test_chinese_pages_stay() -> None:
     """Five sentences are five, though no blank stands between them."""
     text = "第一句在这里。第二句也在!第三句呢？第四句说“好”。第五句完了。"
     assert c4(text) == (text, None)
+    assert c4(text * 100)[1] is None, "a whole article in one line has no long word"
+    assert c4(f"{text}\n{'x' * 1001} is a word.") == (text, None)

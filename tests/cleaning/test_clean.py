@@ -87,6 +87,21 @@ def test_near_duplicates_keep_the_first() -> None:
     assert report["steps"][-1] == {"step": "near_duplicates", "in": 4, "out": 3, "rejected": {"near duplicate": 1}}
 
 
+def test_near_duplicates_of_other_labels_stay() -> None:
+    """Shingles have no marks, and a mark may be all that tells two labels apart."""
+    raw = records(("see you tomorrow then :)", "x"), ("see you tomorrow then :(", "y"))
+    kept, _, _ = clean_product(raw, LOOSE, CleaningSpec(near_duplicates=NearDuplicatesSpec()))
+    assert kept.height == 2
+
+
+def test_nothing_left_is_no_crash() -> None:
+    """All records are rejected by the contract; the rules then have none to judge."""
+    raw = records((None, None))
+    kept, rejects, _ = clean_corpus(raw, raw.clear(), raw.clear(), CleaningSpec.model_validate({"preset": "web"}))
+    assert kept.is_empty()
+    assert rejects.height == 1
+
+
 def test_quality_rules_see_the_lines() -> None:
     """Line feeds are blanks after normalisation, so the rules are given the text as it came."""
     raw = records((f"{STORY[0]} the end of that", "x"), ("- one of the points\n" * 30, "x"))

@@ -76,6 +76,15 @@ def test_fixed_texts_stay() -> None:
     assert near_duplicates(signed, 0.8, fixed=2).select("row", "of").rows() == [(2, 0)]
 
 
+def test_leaks_are_found_among_texts_of_one_template() -> None:
+    """Held-out texts that share most of their words fill the buckets; an edited copy of one is still found."""
+    frame = " ".join(f"w{i}" for i in range(150))
+    held = [f"{frame} {' '.join(f'own{i}x{k}' for k in range(25))}" for i in range(400)]
+    train = [f"{text} more" for text in held]
+    found = near_duplicates(signatures(pl.Series(held + train), SPEC), 0.9, fixed=400)
+    assert found.height > 380
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=30))
 def test_what_is_named_stays(picks: list[int]) -> None:

@@ -27,7 +27,7 @@ def test_pieces_do_not_show(tmp_path_factory: pytest.TempPathFactory, text: str,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "PIECE", piece)
         found = list(text_lines(path, "a.txt", encoding))
-    expected = path.read_bytes().decode("utf-8-sig" if encoding == "utf-8" else encoding).split("\n")
+    expected = path.read_bytes().decode(encoding).removeprefix("\ufeff").split("\n")
     assert found == (expected if expected[-1] else expected[:-1])
 
 
@@ -85,15 +85,33 @@ def test_an_endless_line_stops_the_reading(tmp_path: Path, monkeypatch: pytest.M
         read(tmp_path / "a.csv")
 
 
+def test_names_are_no_wildcards(tmp_path: Path) -> None:
+    """A parquet file whose name looks like one is itself, beside the file that the wildcard would mean."""
+    for name, text in (("a1.parquet", "one"), ("a[1].parquet", "other")):
+        pl.DataFrame({"text": [text]}).write_parquet(tmp_path / name)
+    table = read_sources(Sources.model_validate({"files": "*.parquet"}), str(tmp_path))[0]
+    assert sorted(table["text"]) == ["one", "other"]
+
+
+def test_json_that_breaks_the_parser_is_named(tmp_path: Path) -> None:
+    """An endless number, brackets in brackets; a key of ours does not move the record."""
+    for line in ('{"text": ' + "9" * 5000 + "}", "[" * 100_000):
+        (tmp_path / "a.jsonl").write_text('{"text": "fine", "#line": 7}\n' + line)
+        with pytest.raises(SourceError, match=r"a.jsonl:2: this is not JSON"):
+            read(tmp_path / "a.jsonl")
+    (tmp_path / "a.jsonl").write_text('{"text": "fine", "#line": 7}\n')
+    assert read(tmp_path / "a.jsonl")["origin"].to_list() == ["a.jsonl:1"]
+
+
 def test_more_records_than_a_table_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Places go on from table to table, in every format; a JSON key may come late or be missing later."""
     monkeypatch.setattr("modelmill.sources.formats.BATCH", 2)
     texts = [f"t{i}" for i in range(5)]
     (tmp_path / "a.txt").write_text("\n".join(texts))
     (tmp_path / "b.csv").write_text("\n".join(["text", *texts]))
-    (tmp_path / "c.jsonl").write_text("\n".join(f'{{"text": "{t}", "k{t}": 1}}' for t in texts))
+    (tmp_path / "c.jsonl").write_text("\n".join(f'{{"{"text" if i else "late"}": "{t}"}}' for i, t in enumerate(texts)))
     pl.DataFrame({"text": texts}).write_parquet(tmp_path / "d.parquet")
     for name, first in (("a.txt", 1), ("b.csv", 2), ("c.jsonl", 1), ("d.parquet", 1)):
         table = read(tmp_path / name)
-        assert table["text"].to_list() == texts
+        assert table["text"].to_list() == ([None, *texts[1:]] if name == "c.jsonl" else texts)
         assert table["origin"].to_list() == [f"{name}:{first + i}" for i in range(5)]

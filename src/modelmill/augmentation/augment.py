@@ -1,5 +1,6 @@
 """The training split and its altered copies."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -36,7 +37,11 @@ def augment(train: pl.DataFrame, steps: Augmentations, root: str) -> tuple[pl.Da
     Raises:
         SourceError: for a lexicon or a model that cannot be read.
     """
-    tables = [train, *(_copies(train, step, Path(root)) for step in steps.root)]
+    tables, numbered = [train], Counter[str]()
+    for step in steps.root:
+        copies = _copies(train, step, Path(root), numbered[step.kind])
+        numbered[step.kind] += step.copies if step.copies != "balance" else train.height
+        tables.append(copies)
     before = train.select("id", before="text")
     previews = [
         table.head(5).with_columns(original=pl.col("id").str.replace(r"\+[a-z]+\d+$", "")).join(
@@ -48,9 +53,9 @@ def augment(train: pl.DataFrame, steps: Augmentations, root: str) -> tuple[pl.Da
     return pl.concat(tables), pl.concat([pl.DataFrame(schema=PREVIEW), *shown])
 
 
-def _copies(train: pl.DataFrame, step: AugmentationSpec, root: Path) -> pl.DataFrame:
-    """The copies of one step."""
-    rows = list(_chosen(train, step))
+def _copies(train: pl.DataFrame, step: AugmentationSpec, root: Path, before: int) -> pl.DataFrame:
+    """The copies of one step; `before` is the number of the last copy that an earlier step of the kind made."""
+    rows = [(row, before + number) for row, number in _chosen(train, step)]
     chosen = train[[row for row, _ in rows]].with_columns(
         pl.Series("id", [f"{train['id'][row]}+{step.kind}{number}" for row, number in rows], dtype=pl.String)
     )
@@ -83,7 +88,7 @@ def _sources(train: pl.DataFrame, step: AugmentationSpec, root: Path) -> dict[st
     """By label, what the step draws from."""
     units: list[str] = []
     if step.kind == "replace":
-        for text in train["text"]:
+        for text in train["text"].shuffle(step.seed):  # records often come label by label
             found = split_units(text)
             units += [found[place] for place in words_of(found)]
             if len(units) >= VOCABULARY:
@@ -93,7 +98,8 @@ def _sources(train: pl.DataFrame, step: AugmentationSpec, root: Path) -> dict[st
     if step.kind == "mix":
         for text, label in train.select("text", "label").iter_rows():
             peers[label].append(text)
-    return {label: Sources(units, synonyms, texts) for label, texts in peers.items()}
+    longest = max((len(split_units(word)) for word in synonyms), default=0)
+    return {label: Sources(units, synonyms, longest, texts) for label, texts in peers.items()}
 
 
 def read_lexicon(address: str, root: Path) -> dict[str, list[str]]:

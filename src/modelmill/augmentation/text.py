@@ -6,13 +6,11 @@ noise: as Belinkov and Bisk 2018, arXiv:1711.02173, who found models to break on
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 
-from modelmill.augmentation.units import mend_spaces, neighbours, split_sentences, split_units, words_of
+from modelmill.augmentation.units import mend_spaces, split_sentences, split_units, words_of
 from modelmill.specs.augmentation import AugmentationSpec
-
-LONGEST_ENTRY = 6
-"""Units of the longest lexicon entry that is looked for."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +19,8 @@ class Sources:
 
     units: list[str] = field(default_factory=list)
     synonyms: Mapping[str, list[str]] = field(default_factory=dict)
+    longest: int = 0
+    """Units of the longest word in `synonyms`."""
     peers: list[str] = field(default_factory=list)
 
 
@@ -37,7 +37,7 @@ def delete(text: str, rate: float, rng: Random, sources: Sources) -> str:
 def swap(text: str, rate: float, rng: Random, sources: Sources) -> str:
     """With some neighbouring units exchanged."""
     units = split_units(text)
-    for left, right in neighbours(words_of(units)):
+    for left, right in pairwise(words_of(units)):
         if rng.random() < rate:
             units[left], units[right] = units[right], units[left]
     return "".join(units)
@@ -76,7 +76,7 @@ def synonym(text: str, rate: float, rng: Random, sources: Sources) -> str:
     """With some words of the lexicon, longest first, replaced by words that can stand for them."""
     units, result, place = split_units(text), [], 0
     while place < len(units):
-        for size in range(min(LONGEST_ENTRY, len(units) - place), 0, -1):
+        for size in range(min(sources.longest, len(units) - place), 0, -1):
             others = sources.synonyms.get("".join(units[place : place + size]).lower())
             if others:
                 word = "".join(units[place : place + size])

@@ -1,10 +1,9 @@
-"""Texts as units: words, or characters where a script has no spaces, and the white space between them."""
+"""Texts as units: words, or characters where a script has no spaces, and marks and white space between them."""
 
 import re
-from itertools import pairwise
 
 _CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_UNIT = re.compile(rf"[{_CJK}]|[^\s{_CJK}]+|\s+")
+_UNIT = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+(?:['’-][^\W{_CJK}]+)*|\s+|[^\w\s]")
 _SENTENCE = re.compile(r".+?(?:[.!?。！？…]+[\"'”’」)]*\s*|\n+|$)", re.DOTALL)
 
 
@@ -20,8 +19,9 @@ def split_units(text: str) -> list[str]:
 
 
 def words_of(units: list[str]) -> list[int]:
-    """Places of the units that are not white space."""
-    return [place for place, unit in enumerate(units) if not unit.isspace()]
+    """Places of the units that are neither white space nor marks; where there are only marks, theirs."""
+    words = [place for place, unit in enumerate(units) if any(mark.isalnum() for mark in unit)]
+    return words or [place for place, unit in enumerate(units) if not unit.isspace()]
 
 
 def split_sentences(text: str) -> list[str]:
@@ -32,8 +32,3 @@ def split_sentences(text: str) -> list[str]:
 def mend_spaces(units: list[str]) -> str:
     """The units as a text, runs of white space made one blank."""
     return re.sub(r"\s+", " ", "".join(units)).strip()
-
-
-def neighbours(places: list[int]) -> list[tuple[int, int]]:
-    """Pairs of places that follow each other."""
-    return list(pairwise(places))

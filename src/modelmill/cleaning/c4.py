@@ -15,6 +15,7 @@ LEAST_WORDS, LEAST_IDEOGRAPHS, LONGEST_WORD, LEAST_SENTENCES = 3, 5, 1000, 5
 
 _CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")
 _IDEOGRAPH = re.compile(r"[\u3400-\u9fff\U00020000-\U0003134f]")
+_NOT_WRITTEN_TOGETHER = re.compile(r"[\s\u3000-\u9fff\uff00-\uffef]+")  # a Chinese line without blanks is no word
 _SENTENCE_END = re.compile(r"[.?!]+[\"'”’)]*(?:\s|$|(?=[\u3400-\u9fff]))|[。？！…]+[”’」』)]*")
 
 
@@ -43,7 +44,7 @@ def _worth_keeping(line: str) -> bool:
         return False
     small = line.lower()
     return (
-        max(map(len, words)) <= LONGEST_WORD
+        max(map(len, _NOT_WRITTEN_TOGETHER.split(line))) <= LONGEST_WORD
         and "javascript" not in small
         and not any(policy in small for policy in POLICIES)
     )

@@ -61,9 +61,9 @@ def clean_corpus(
     books = Books(records.with_columns(pl.format("{}:{}", "place", "id").alias("id")).drop("place"))
     books.enter("contract", apply_contract(books.kept, ContractSpec(max_reject=1), labelled=False))
     books.enter("rules", apply_rules(books.kept, spec))
+    books.enter("held_out", reject_held_out(books.kept, held_out))
     if spec.privacy:
         books.change("privacy", *mask_records(books.kept, spec.privacy))
-    books.enter("held_out", reject_held_out(books.kept, held_out))
     books.enter("duplicates", reject_duplicates(books.kept))
     if spec.near_duplicates:
         books.enter("near_duplicates", reject_near_duplicates(books.kept, spec.near_duplicates))
@@ -108,18 +108,17 @@ class Books:
 def apply_rules(records: pl.DataFrame, spec: CleaningSpec) -> Sorted:
     """Normalise the texts; a record that a rule takes out keeps its original text in the rejects.
 
-    The sets of `spec.rules` judge lines, so they are given the text before its lines become one. Of several reasons the
-    first in this order counts: length and spam, rules as they are declared, language.
+    The sets of `spec.rules` judge lines, so they are given the text before its lines become one; C4, which takes lines
+    out, comes first. Of several reasons the first in this order counts: length and spam, rules, language.
     """
     found: list[Sequence[str | None]] = []
     source = records["text"]
-    for name in spec.rules:
-        if name == "c4":
-            lines, why = zip(*map(c4, source), strict=True)
-            source = pl.Series(lines, dtype=pl.String)
-            found.append(why)
-        else:
-            found.append(why_broken(source, [name]).to_list())
+    if "c4" in spec.rules:
+        judged = [c4(text) for text in source]
+        source = pl.Series([text for text, _ in judged], dtype=pl.String)
+        found.append([why for _, why in judged])
+    if measured := [name for name in spec.rules if name != "c4"]:
+        found.append(why_broken(source, measured).to_list())
     texts = [normalise(text) for text in source]
     found.insert(0, [why_rejected(text, spec) for text in texts])
     if spec.languages:
@@ -157,12 +156,16 @@ def reject_duplicates(records: pl.DataFrame) -> Sorted:
 
 
 def reject_near_duplicates(records: pl.DataFrame, spec: NearDuplicatesSpec) -> Sorted:
-    """Keep the first of the records that are nearly the same."""
+    """Keep the first of records that are nearly the same; one of another label stays: a mark may tell them apart."""
     from modelmill.cleaning.near_duplicates import near_duplicates, signatures
 
     found = near_duplicates(signatures(records["text"], spec), spec.threshold)
-    ids = records["id"]
-    details = {row: f"of {ids[of]}, similarity {similarity:.2f}" for row, of, similarity in found.iter_rows()}
+    ids, labels = records["id"], records["label"].to_list()
+    details = {
+        row: f"of {ids[of]}, similarity {similarity:.2f}"
+        for row, of, similarity in found.iter_rows()
+        if labels[row] == labels[of]
+    }
     return sort_out(records, "near_duplicates", dict.fromkeys(details, "near duplicate"), details)
 
 

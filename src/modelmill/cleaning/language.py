@@ -26,6 +26,6 @@ def why_foreign(texts: Sequence[str], spec: LanguagesSpec) -> list[str | None]:
 def _foreign(text: str, spec: LanguagesSpec) -> str | None:
     if len(text) < spec.from_chars:
         return None
-    best = _detector().detect(text.replace("\n", " "), model="lite", k=1)[0]
+    best = _detector().detect(text, model="lite", k=1)[0]
     surely = best["lang"] not in spec.allowed and best["score"] >= spec.surely
     return f"language: {best['lang']}" if surely else None

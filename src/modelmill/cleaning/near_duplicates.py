@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from modelmill.specs.cleaning import NearDuplicatesSpec
 
-BATCH_BYTES = 8 << 20
-"""Text that is hashed at once; its shingles take eight times as much memory."""
+BATCH_BYTES, BATCH_ROWS = 8 << 20, 10_000
+"""Text that is hashed at once: its shingles take eight times as much memory, a signature some 5 kB on its way."""
+
+DEPTH = 16
+"""Rows of a bucket, first ones and nearest ones, that a row is compared with where some rows are fixed."""
 
 FOUND = 0.95
 """Share of the pairs exactly at the threshold that the bands must find; of more similar pairs they find more."""
@@ -47,6 +50,7 @@ def _batches(texts: pl.Series) -> Iterator[pl.Series]:
     while start < len(texts):
         before = ends[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, before + BATCH_BYTES, "right")))
+        stop = min(stop, start + BATCH_ROWS)
         yield texts[start:stop]
         start = stop
 
@@ -74,12 +78,9 @@ def near_duplicates(signed: NDArray[np.uint32], threshold: float, fixed: int = 0
     Returns:
         columns `PAIRS`: row, the earlier row that it repeats (which is in no pair itself), similarity.
     """
-    pairs = _candidates(signed, *banding(threshold, signed.shape[1]))
-    pairs = pairs[pairs[:, 0] >= fixed]
-    alike = _similarity(signed, pairs)
-    pairs = pairs[alike >= threshold]
+    pairs = _alike(signed, threshold, fixed)
     repeats: dict[int, tuple[int, float]] = {}
-    for row, earlier in pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))].tolist():
+    for row, earlier in pairs.tolist():
         if row in repeats:
             continue
         stays = repeats[earlier][0] if earlier in repeats else earlier
@@ -89,21 +90,35 @@ def near_duplicates(signed: NDArray[np.uint32], threshold: float, fixed: int = 0
     return pl.DataFrame([(row, *found) for row, found in repeats.items()], schema=PAIRS, orient="row")
 
 
-def _candidates(signed: NDArray[np.uint32], bands: int, rows: int) -> NDArray[np.int64]:
-    """Pairs (later, earlier) of rows with a band in common: each with the first one and with its neighbour before."""
-    weights = np.array([pow(0x9E3779B97F4A7C15, k + 1, 2**64) for k in range(rows)], np.uint64)
+def _alike(signed: NDArray[np.uint32], threshold: float, fixed: int) -> NDArray[np.int64]:
+    """Pairs (later, earlier) that share a band and are similar, in order."""
+    bands, rows = banding(threshold, signed.shape[1])
     found = [np.empty((0, 2), np.int64)]
     for band in range(bands):
-        hashes = (signed[:, band * rows : (band + 1) * rows] * weights).sum(1, dtype=np.uint64)
-        order = np.argsort(hashes, kind="stable")
-        repeats = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]) + 1
-        first = np.arange(len(order))
-        first[repeats] = 0
-        first = np.maximum.accumulate(first)
-        found += [
-            np.stack([order[repeats], order[first[repeats]]], 1),
-            np.stack([order[repeats], order[repeats - 1]], 1),
-        ]
+        pairs = _neighbours(signed[:, band * rows : (band + 1) * rows], DEPTH if fixed else 1)
+        pairs = pairs[pairs[:, 0] >= fixed]
+        found.append(pairs[_similarity(signed, pairs) >= threshold])
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _neighbours(band: NDArray[np.uint32], depth: int) -> NDArray[np.int64]:
+    """Pairs of rows with equal hashes: each with the first ones and with the nearest ones before it.
+
+    All pairs of a bucket would be too many where texts share much (a thousand letters from one template); a similar
+    pair shares several bands, in some of which its bucket is small.
+    """
+    weights = np.array([pow(0x9E3779B97F4A7C15, k + 1, 2**64) for k in range(band.shape[1])], np.uint64)
+    hashes = (band * weights).sum(1, dtype=np.uint64)
+    order = np.argsort(hashes, kind="stable")
+    first = np.arange(len(order))
+    first[np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]) + 1] = 0
+    first = np.maximum.accumulate(first)
+    place = np.arange(len(order))
+    found = [np.empty((0, 2), np.int64)]
+    for step in range(depth):
+        for earlier in (first + step, place - step - 1):
+            inside = np.flatnonzero((earlier >= first) & (earlier < place))
+            found.append(np.stack([order[inside], order[earlier[inside]]], 1))
     return np.unique(np.concatenate(found), axis=0)
 
 

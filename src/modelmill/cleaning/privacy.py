@@ -19,27 +19,52 @@ import polars as pl
 from modelmill.errors import DataError
 from modelmill.specs.cleaning import PrivacySpec
 
+MOST_GROUPS = 9
+"""Groups of the longest number that is written in groups: an IBAN in fours."""
+
 DIGITS = 8
 """Hexadecimal digits of a pseudonym: two of 77,000 values share one with probability 1/2."""
 
 
-class Kind(NamedTuple):
-    """What personal data of a kind looks like, and how to tell it from what looks the same.
+def _digits(value: str) -> str:
+    return re.sub(r"\D", "", value)
 
-    The group `value` of the pattern is what is masked; without one it is the whole match.
+
+def _whole(value: str, valid: Callable[[str], bool]) -> list[tuple[int, int]]:
+    return [(0, len(value))] if valid(value) else []
+
+
+def _among_groups(value: str, valid: Callable[[str], bool]) -> list[tuple[int, int]]:
+    """Groups in a row that are valid together, longest first: '4111 1111 1111 1111 12' is a card and a month."""
+    groups = [match.span() for match in re.finditer(r"[0-9A-Za-z]+", value)]
+    spans, first = [], 0
+    while first < len(groups):
+        ends = range(min(first + MOST_GROUPS, len(groups)) - 1, first - 1, -1)
+        start = groups[first][0]
+        last = next((last for last in ends if valid(value[start : groups[last][1]])), None)
+        if last is not None:
+            spans.append((start, groups[last][1]))
+            first = last
+        first += 1
+    return spans
+
+
+class Kind(NamedTuple):
+    """What personal data of a kind looks like, how to tell it from what looks the same, and what its spellings mean.
+
+    A named group of the pattern is what is looked at; without one it is the whole match. `spans` says which parts of
+    that are personal data.
     """
 
     pattern: re.Pattern[str]
     valid: Callable[[str], bool] = lambda value: True
-
-
-def _digits(value: str) -> list[int]:
-    return [int(mark) for mark in value if mark.isdigit()]
+    canonical: Callable[[str], str] = str.lower
+    spans: Callable[[str, Callable[[str], bool]], list[tuple[int, int]]] = _whole
 
 
 def luhn(value: str) -> bool:
     """The check digit of payment cards (ISO/IEC 7812-1, annex B)."""
-    digits = _digits(value)[::-1]
+    digits = [int(mark) for mark in _digits(value)][::-1]
     return sum(digits[::2] + [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]) % 10 == 0
 
 
@@ -56,7 +81,7 @@ _ISSUED = re.compile(
 
 def bank_card(value: str) -> bool:
     """A card number of an issuer, with its check digit."""
-    digits = re.sub(r"\D", "", value)
+    digits = _digits(value)
     return _ISSUED.fullmatch(digits) is not None and luhn(digits)
 
 
@@ -78,22 +103,32 @@ def iban(value: str) -> bool:
 
 
 def _address(value: str) -> bool:
+    """An address with a digit in it: `B::C` and `::add` could be addresses too, but are code."""
     try:
-        return not ipaddress.ip_address(value).is_unspecified
+        return not ipaddress.ip_address(value).is_unspecified and any(mark.isdigit() for mark in value)
     except ValueError:
         return False
 
 
 def _phone(value: str) -> bool:
-    """7 to 15 digits (ITU-T E.164), not one digit all over."""
+    """8 to 15 digits (ITU-T E.164), not one digit all over."""
     digits = _digits(value)
-    return 7 <= len(digits) <= 15 and len(set(digits)) > 1
+    return 8 <= len(digits) <= 15 and len(set(digits)) > 1
+
+
+def _subscriber(value: str) -> str:
+    """A number's digits, a Chinese mobile one without the code of the country."""
+    digits = _digits(value)
+    return re.sub(r"^(?:00)?86(?=1\d{10}$)", "", digits)
+
+
+_START, _END = r"(?<![0-9A-Za-z+])(?<!\d[.-])", r"(?![0-9A-Za-z]|[.-]\d)"
+"""Not inside a longer number or word."""
 
 
 def _pattern(*forms: str) -> re.Pattern[str]:
-    """Any of the forms, not inside a longer number or word."""
-    whole = "|".join(forms)
-    return re.compile(rf"(?<![0-9A-Za-z.+-])(?:{whole})(?![0-9A-Za-z]|[.-]\d)")
+    """Any of the forms, standing alone."""
+    return re.compile(rf"{_START}(?:{'|'.join(forms)}){_END}", re.ASCII)
 
 
 _SECRET = (
@@ -103,44 +138,47 @@ _SECRET = (
 KINDS: dict[str, Kind] = {
     "url_secret": Kind(
         re.compile(
-            rf"(?<=[?&#;])(?:{_SECRET})=(?P<value>[^&\s#'\"<>]{{6,}})"
-            r"|(?<=://)(?P<account>[^/\s:@]+:[^/\s@]+)(?=@)",
-            re.IGNORECASE,
-        )
+            rf"(?<=[?&#;])(?:{_SECRET})=(?P<value>[A-Z0-9._~%+/=-]{{6,}})"
+            r"|(?<=://)(?P<account>[A-Z0-9._~%!$*+-]+:[A-Z0-9._~%!$*+-]+)(?=@)",
+            re.ASCII | re.IGNORECASE,
+        ),
+        canonical=str,
     ),
     "email": Kind(re.compile(r"(?<![\w.%+-])[A-Z0-9._%+-]{1,64}@(?:[A-Z0-9-]+\.)+[A-Z]{2,}", re.ASCII | re.IGNORECASE)),
     "ip_address": Kind(
         re.compile(
-            r"(?<![0-9A-Za-z.+-])\d{1,3}(?:\.\d{1,3}){3}(?![0-9A-Za-z]|[.-]\d)"
-            r"|(?<![0-9A-Za-z.])(?:[0-9A-F]{1,4}:|::)(?:[0-9A-F]{0,4}:){0,6}[0-9A-F]{0,4}(?![\w:])",
+            rf"{_START}\d{{1,3}}(?:\.\d{{1,3}}){{3}}{_END}"
+            r"|(?<![0-9A-Z.])(?:[0-9A-F]{1,4}:|::)(?:[0-9A-F]{0,4}:){0,6}[0-9A-F]{0,4}(?![\w:])",
             re.ASCII | re.IGNORECASE,
         ),
         _address,
+        lambda value: str(ipaddress.ip_address(value)),
     ),
     "resident_id": Kind(_pattern(r"[1-9]\d{16}[\dXx]"), resident_id),
-    "iban": Kind(_pattern(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?"), iban),
-    "bank_card": Kind(
-        _pattern(r"\d{4}(?:[ -]?\d{4}){2,3}(?:[ -]?\d{1,3})?", r"\d{4}[ -]?\d{6}[ -]?\d{4,5}"), bank_card
+    "iban": Kind(
+        _pattern(r"[A-Z]{2}\d{2}[A-Z0-9]*(?: [A-Z0-9]+)*"), iban, lambda value: value.replace(" ", ""), _among_groups
     ),
-    "social_security": Kind(_pattern(r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")),
+    "bank_card": Kind(_pattern(r"\d+(?:[ -]\d+)*"), bank_card, _digits, _among_groups),
+    "social_security": Kind(_pattern(r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}"), canonical=_digits),
     "phone": Kind(
         _pattern(
             r"(?:(?:\+|00)?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}",  # mobile, China
             r"(?:\(0\d{2,3}\) ?|0\d{2,3}[ -])[2-9]\d{2,3}[ -]?\d{4}(?:[-转]\d{1,5})?",  # landline, China
             r"[48]00[ -]\d{3}[ -]?\d{4}",  # service numbers, China
-            r"(?:1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}",  # North America
-            r"\+[1-9]\d{0,2}(?:[ .-]?\(?\d{1,5}\)?){2,6}",  # with the country's code
+            r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}",  # North America
+            r"\+[1-9]\d{0,2}(?:[ -]?\(?\d{1,5}\)?){2,6}",  # with the country's code
         ),
         _phone,
+        _subscriber,
     ),
 }
 """In the order of masking: the more certain before the less certain."""
 
 
 def pseudonym(kind: str, value: str, key: bytes) -> str:
-    """'<email_1f3a9c2b>'; letters and digits alone count, in lower case, so that spellings of a number are one."""
-    plain = re.sub(r"[^0-9a-z@]", "", value.lower()) if kind != "url_secret" else value
-    digest = hmac.new(key, f"{kind}:{plain}".encode(), hashlib.sha256).hexdigest()
+    """'<email_1f3a9c2b>', the same for all spellings of a value."""
+    canonical = KINDS[kind].canonical(value)
+    digest = hmac.new(key, f"{kind}:{canonical}".encode(), hashlib.sha256).hexdigest()
     return f"<{kind}_{digest[:DIGITS]}>"
 
 
@@ -160,15 +198,16 @@ def mask(text: str, kinds: Iterable[str], key: bytes) -> tuple[str, Counter[str]
 
         def replace(match: re.Match[str], name: str = name, kind: Kind = kind) -> str:
             group = next((group for group, value in match.groupdict().items() if value is not None), 0)
-            value = match[group]
-            if not kind.valid(value):
-                return match[0]
-            found[name] += 1
-            start, end = match.start(group) - match.start(), match.end(group) - match.start()
-            return match[0][:start] + pseudonym(name, value, key) + match[0][end:]
+            masked, at = match[0], match.start(group) - match.start()
+            spans = kind.spans(match[group], kind.valid)
+            found[name] += len(spans)
+            for start, end in reversed(spans):
+                value = match[group][start:end]
+                masked = masked[: at + start] + pseudonym(name, value, key) + masked[at + end :]
+            return masked
 
         text = kind.pattern.sub(replace, text)
-    return text, found
+    return text, +found
 
 
 def mask_records(records: pl.DataFrame, spec: PrivacySpec) -> tuple[pl.DataFrame, dict[str, Any]]:

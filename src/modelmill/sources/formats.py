@@ -108,13 +108,13 @@ def read_tsv(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
 
 
 def read_jsonl(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
-    """One JSON object a line; a key that has been seen is a column of all later tables."""
-    names: dict[str, None] = {}
+    """One JSON object a line; every key of the file is a column, also where it comes late, so it is read twice."""
+    names = list(dict.fromkeys(key for row in _objects(path, shown, encoding) for key in row)) or [LINE]
+    rows: Sequence[dict[str, Any]] = ()
     for rows in _batches(_objects(path, shown, encoding)):
-        names |= dict.fromkeys(key for row in rows for key in row)
-        yield _table_of(rows, list(names))
-    if not names:
-        yield _table_of([], [LINE])
+        yield _table_of(rows, names)
+    if not rows:
+        yield _table_of([], names)
 
 
 def _objects(path: Path, shown: str, encoding: str) -> Iterator[dict[str, Any]]:
@@ -123,15 +123,16 @@ def _objects(path: Path, shown: str, encoding: str) -> Iterator[dict[str, Any]]:
             continue
         try:
             value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise SourceError(f"{shown}:{number}: this is not JSON ({error.msg}); mend or remove the line.") from None
+        except (ValueError, RecursionError) as error:  # endless numbers, or brackets in brackets, too
+            reason = getattr(error, "msg", error)
+            raise SourceError(f"{shown}:{number}: this is not JSON ({reason}); mend or remove the line.") from None
         if not isinstance(value, dict):
             raise SourceError(f'{shown}:{number}: expected an object like {{"text": ...}}; mend or remove the line.')
         if _LONE_SURROGATE.search(line) and any(
             "\ud800" <= c <= "\udfff" for c in json.dumps(value, ensure_ascii=False)
         ):
             raise SourceError(f"{shown}:{number}: half of a surrogate pair is not text; mend or remove the line.")
-        yield {LINE: number, **value}
+        yield {**value, LINE: number}
 
 
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -146,7 +147,7 @@ def _table_of(rows: Sequence[dict[str, Any]], names: list[str]) -> pl.DataFrame:
 
 def _mappings(rows: Iterable[dict[str, Any]]) -> Iterator[pl.DataFrame]:
     """Mappings that are in memory already."""
-    numbered = [{LINE: i, **{str(key): value for key, value in row.items()}} for i, row in enumerate(rows, 1)]
+    numbered = [{**{str(key): value for key, value in row.items()}, LINE: i} for i, row in enumerate(rows, 1)]
     names = list(dict.fromkeys(key for row in numbered for key in row))
     for batch in _batches(numbered):
         yield _table_of(batch, names)
@@ -163,11 +164,13 @@ def read_parquet(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame
     """A parquet file; all columns are read as text, floating-point NaN as missing."""
     try:
         first = 1
-        for table in pl.scan_parquet(path).collect_batches(chunk_size=BATCH, maintain_order=True):
+        # A file's name may hold what would be a wildcard, and its folder's what would be a column.
+        whole = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        for table in whole.collect_batches(chunk_size=BATCH, maintain_order=True):
             yield _plain(table, first)
             first += table.height
         if first == 1:
-            yield _plain(pl.read_parquet(path), 1)
+            yield _plain(whole.collect(), 1)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise SourceError(f"{shown}: this is not a readable parquet file ({reason}); bring it again.") from None

@@ -48,26 +48,22 @@ def whole_text(path: Path, shown: str, encoding: str) -> str:
 
 def _decoded(path: Path, shown: str, encoding: str) -> Iterator[str]:
     """Pieces of text."""
-    decoder = codecs.getincrementaldecoder(_signed(encoding))()
-    feeds = 0
+    decoder = codecs.getincrementaldecoder(encoding)()
+    feeds, begun = 0, False
     for data in chain(_pieces(path, shown), [b""]):
         try:
             text = decoder.decode(data, final=not data)
         except UnicodeError as error:
             raise _undecodable(error, path, f"{shown}:{feeds + 1}", encoding, feeds) from None
         feeds += text.count("\n")
-        yield text
-
-
-def _signed(encoding: str) -> str:
-    """UTF-8 with or without a byte-order mark."""
-    return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+        yield text if begun else text.removeprefix("\ufeff")
+        begun = begun or bool(text)
 
 
 def _pieces(path: Path, shown: str) -> Iterator[bytes]:
     """The bytes of a file, gunzipped."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
             while data := stream.read(PIECE):
                 yield data
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -25,15 +25,20 @@ def training_texts(root: str, *sections: Any) -> pl.DataFrame:
         root: the project's folder.
         sections: `PRODUCT_SECTIONS` of the first product, then of the next, and so on.
     """
-    return concat_records(*(train for train, _, _ in _splits(root, sections)))
+    return concat_records(*(train for train, _, _ in _splits(root, sections, masked=True)))
 
 
 def held_out_texts(root: str, *sections: Any) -> pl.DataFrame:
-    """Validation and test records of products; arguments as `training_texts`."""
-    return concat_records(*(part for _, *parts in _splits(root, sections) for part in parts))
+    """Validation and test records of products, personal data as it stands, for the corpus may have it so too.
+
+    Arguments as `training_texts`.
+    """
+    return concat_records(*(part for _, *parts in _splits(root, sections, masked=False) for part in parts))
 
 
-def _splits(root: str, sections: tuple[Any, ...]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
+def _splits(
+    root: str, sections: tuple[Any, ...], *, masked: bool
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
     """The splits of each product, made anew: a backbone must not wait for its products' pipelines, they wait for it."""
     step = len(PRODUCT_SECTIONS)
     for i in range(0, len(sections), step):
@@ -42,7 +47,8 @@ def _splits(root: str, sections: tuple[Any, ...]) -> Iterator[tuple[pl.DataFrame
         allowed = ContractSpec.model_validate(contract)
         try:
             raw, _ = read_sources(sources, root)
-            clean, _, _ = clean_product(raw, allowed, CleaningSpec.model_validate(cleaning))
+            spec = CleaningSpec.model_validate(cleaning)
+            clean, _, _ = clean_product(raw, allowed, spec if masked else spec.model_copy(update={"privacy": None}))
             yield split_records(clean, SplitSpec.model_validate(split), allowed)[:3]
         except UserError as error:
             error.whose = f"the product that reads {sources.root[0].files}"
