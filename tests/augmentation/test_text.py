@@ -35,6 +35,14 @@ def test_originals_come_first_and_copies_are_named() -> None:
     assert table["label"].to_list() == ["x", "y"] * 4
 
 
+def test_copies_differ_from_their_originals() -> None:
+    """At a low rate too; what cannot be altered has no copy."""
+    train = pl.DataFrame([("a", "good fine book", "x", "f"), ("b", "one", "x", "f")], schema=RECORD, orient="row")
+    table = augmented(train, {"kind": "swap", "rate": 0.1, "copies": 3}).tail(-2)
+    assert table["id"].to_list() == ["a+swap1", "a+swap2", "a+swap3"]
+    assert "good fine book" not in table["text"].to_list()
+
+
 def test_two_steps_of_a_kind_make_different_copies() -> None:
     """Numbers go on, so ids and random choices differ."""
     table = augmented(TRAIN, [{"kind": "delete", "rate": 0.5, "copies": 2}, {"kind": "delete", "rate": 0.5}])

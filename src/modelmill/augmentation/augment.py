@@ -31,8 +31,9 @@ def augment(train: pl.DataFrame, steps: Augmentations, root: str) -> tuple[pl.Da
         root: the project's folder, where relative addresses start.
 
     Returns:
-        the training records and, after them, their copies with ids `<id>+<kind><number>`; and a table to look at, with
-        columns `PREVIEW`: some copies of each step beside their originals.
+        the training records and, after them, their copies with ids `<id>+<kind><number>`, without those that came out
+        as the original is (a text of one word has nothing to swap); and a table to look at, with columns `PREVIEW`:
+        some copies of each step beside their originals.
 
     Raises:
         SourceError: for a lexicon or a model that cannot be read.
@@ -67,7 +68,12 @@ def _copies(train: pl.DataFrame, step: AugmentationSpec, root: Path, before: int
             alter(text, step, Random(f"{step.seed}:{identity}"), sources[label])
             for identity, text, label in chosen.select("id", "text", "label").iter_rows()
         ]
-    return chosen.with_columns(pl.Series("text", texts, dtype=pl.String))
+    return (
+        chosen.with_columns(pl.Series("copy", texts, dtype=pl.String))
+        .filter(pl.col("copy") != pl.col("text"))
+        .with_columns(text="copy")
+        .drop("copy")
+    )
 
 
 def _chosen(train: pl.DataFrame, step: AugmentationSpec) -> Iterator[tuple[int, int]]:

@@ -12,6 +12,8 @@ from random import Random
 from modelmill.augmentation.units import mend_spaces, split_sentences, split_units, words_of
 from modelmill.specs.augmentation import AugmentationSpec
 
+TRIES = 20
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -110,5 +112,11 @@ KINDS: dict[str, Callable[[str, float, Random, Sources], str]] = {
 
 
 def alter(text: str, step: AugmentationSpec, rng: Random, sources: Sources) -> str:
-    """One altered copy; white space alone, or nothing, stays what it is."""
-    return KINDS[step.kind](text, step.rate, rng, sources) if text.strip() else text
+    """One altered copy; white space alone, or nothing, stays what it is.
+
+    A short text may escape all its chances: it is tried again, up to `TRIES` times, as EDA touches one unit at least.
+    """
+    if not text.strip() or not step.rate:
+        return text
+    copies = (KINDS[step.kind](text, step.rate, rng, sources) for _ in range(TRIES))
+    return next((copy for copy in copies if copy != text), text)
