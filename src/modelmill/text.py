@@ -23,7 +23,11 @@ _HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|
 _BREAKING = (
     "p|br|div|li|ul|ol|dl|dt|dd|tr|td|th|table|tbody|thead|h[1-6]|hr|blockquote|pre|section|article|header|footer"
 )
-_INLINE = "a|abbr|b|big|center|code|em|font|i|img|input|ins|del|label|mark|nobr|s|small|span|strike|strong|sub|sup|tt|u|html|body|head|meta|link|title|form|button|nav|main|aside|figure|figcaption|iframe|video|audio|source|svg|path|option|select"  # noqa: E501
+_INLINE = (
+    "a|abbr|b|big|center|code|em|font|i|img|input|ins|del|label|mark|nobr|s|small|span|strike|strong|sub|sup|tt|u|"
+    "html|body|head|meta|link|title|form|button|nav|main|aside|figure|figcaption|iframe|video|audio|source|svg|path|"
+    "option|select"
+)
 _BREAKING_TAG, _INLINE_TAG = (
     re.compile(rf"</?(?:{names})(?:\s[^<>]*)?/?>", re.IGNORECASE) for names in (_BREAKING, _INLINE)
 )
