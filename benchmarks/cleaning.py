@@ -96,7 +96,7 @@ def minhash(few: list[str], many: list[str], rounds: int) -> tuple[dict[str, Rat
     from datasketch import MinHash
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
 
-    signer = MinhashDedupSignature("/tmp/unused", MinhashConfig())
+    signer = MinhashDedupSignature("memory://", MinhashConfig())
 
     def datatrove(batch: Sequence[str]) -> list[list[list[int]]]:
         return [signer.get_signature(grams) if (grams := signer.get_shingles(text)).size else [] for text in batch]

@@ -32,6 +32,10 @@ FIGURES = (
 ) = range(len(FIGURES) - len(TOP_GRAMS) - len(REPEATED_GRAMS) + 1)  # fmt: skip
 
 
+BULLETS = (0x2022, 0x2D)
+"""What a bullet point begins with: • and -."""
+
+
 def figures(texts: pl.Series) -> pl.DataFrame:
     """The figures of each text, columns `FIGURES`, all of them counts."""
     column = utf8(texts)
@@ -104,7 +108,7 @@ def _characters_and_lines(data, start, end, tables, found):
             if not flags & SPACE:
                 if not begun:
                     begun = True
-                    found[BULLET_LINES] += point == 0x2022 or point == 0x2D  # noqa: PLR1714 - numba knows no `in` for these
+                    found[BULLET_LINES] += point in BULLETS
                 trailing_dots = trailing_dots + 1 if point == 0x2E else 0
                 ellipsis_ends = trailing_dots >= 3 or point == 0x2026
             else:
