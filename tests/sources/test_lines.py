@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from modelmill.errors import SourceError
 from modelmill.sources import lines, read_sources
 from modelmill.sources.lines import text_lines
+from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 
 
 def read(path: Path) -> pl.DataFrame:
     """The records of a file."""
-    return read_sources(Sources.model_validate({"files": path.name}), str(path.parent))[0]
+    return read_sources(Sources.model_validate({"files": path.name}), CleaningSpec(), str(path.parent))[0].read()
 
 
 @given(st.text(), st.integers(1, 9), st.sampled_from(["utf-8", "utf-16", "gb18030"]))
@@ -89,7 +90,7 @@ def test_names_are_no_wildcards(tmp_path: Path) -> None:
     """A parquet file whose name looks like one is itself, beside the file that the wildcard would mean."""
     for name, text in (("a1.parquet", "one"), ("a[1].parquet", "other")):
         pl.DataFrame({"text": [text]}).write_parquet(tmp_path / name)
-    table = read_sources(Sources.model_validate({"files": "*.parquet"}), str(tmp_path))[0]
+    table = read_sources(Sources.model_validate({"files": "*.parquet"}), CleaningSpec(), str(tmp_path))[0].read()
     assert sorted(table["text"]) == ["one", "other"]
 
 

@@ -2,5 +2,6 @@
 
 from modelmill.datasets.aside import Figure, Report, Table, Text
 from modelmill.datasets.folder import Folder
+from modelmill.datasets.large_table import LargeTable
 
-__all__ = ["Figure", "Folder", "Report", "Table", "Text"]
+__all__ = ["Figure", "Folder", "LargeTable", "Report", "Table", "Text"]
