@@ -49,15 +49,22 @@ def normalise(text: str) -> str:
 
 def _normalised(text: str) -> str:
     if _MOJIBAKE.search(text):
-        import ftfy
-
-        text = ftfy.fix_encoding(text)
+        text = "\n".join(_mended(line) for line in text.split("\n"))
     text = _plain(text)
     if "<" in text:
         text = _plain(_INLINE_TAG.sub("", _BREAKING_TAG.sub(" ", _HIDDEN.sub(" ", text))))
     if "&" in text:
         text = _plain(html.unescape(text))
     return " ".join(text.split())  # a fifth of the time of a regular expression
+
+
+def _mended(line: str) -> str:
+    """Line by line: ftfy takes 0.3 ms for a page, and one wrong line says little of the others."""
+    if not _MOJIBAKE.search(line):
+        return line
+    import ftfy
+
+    return ftfy.fix_encoding(line)
 
 
 def _plain(text: str) -> str:
