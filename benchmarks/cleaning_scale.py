@@ -32,7 +32,6 @@ BATCH, SENTENCES = 5000, 18
 
 def corpus(size: int, path: Path) -> TableFile:
     """Write so many documents."""
-    # One line in five of these files was decoded wrongly once; mending that is not what is measured here.
     sentences = [
         one for text in texts(4000)[:2000] for line in text.splitlines() for one in re.findall(r"\S.{30,}?\.", line)
     ]

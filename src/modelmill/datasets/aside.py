@@ -1,11 +1,13 @@
 """Single files, whole or not there: a write goes to a neighbour, which takes the name when it is complete."""
 
+import base64
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kedro_datasets._typing import ImagePreview
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.plotly import JSONDataset as PlotlyDataset
 from kedro_datasets.polars import EagerPolarsDataset
@@ -62,3 +64,15 @@ class Figure(WriteAside, PlotlyDataset):
 
 class Text(WriteAside, TextDataset):
     """Text such as Markdown."""
+
+
+class Picture(WriteAside, TextDataset):
+    """A PNG file, as its bytes."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        modes = {"open_args_load": {"mode": "rb"}, "open_args_save": {"mode": "wb"}}
+        super().__init__(filepath=filepath, fs_args=modes, metadata=metadata)
+
+    def preview(self) -> ImagePreview:
+        """The picture, as kedro-viz shows it."""
+        return ImagePreview(base64.b64encode(self.load()).decode())
