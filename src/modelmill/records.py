@@ -14,9 +14,10 @@ def concat_records(*tables: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=RECORD), *tables], how="diagonal")
 
 
-def table_digest(records: pl.DataFrame) -> str:
-    """SHA-256 over the id, text and label of records in their order."""
+def table_digest(records: pl.DataFrame | pl.LazyFrame) -> str:
+    """SHA-256 over the id, text and label of records in their order; a lazy table is read part by part."""
     digest = hashlib.sha256()
-    for row in records.select("id", "text", "label").iter_rows():
-        digest.update(json.dumps(row, ensure_ascii=True).encode())
+    for part in records.lazy().select("id", "text", "label").collect_batches(chunk_size=10_000, maintain_order=True):
+        for row in part.iter_rows():
+            digest.update(json.dumps(row, ensure_ascii=True).encode())
     return digest.hexdigest()
