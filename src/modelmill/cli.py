@@ -69,6 +69,26 @@ def validate_products(names: tuple[str, ...], env: str | None, as_json: bool) ->
         raise SystemExit(1)
 
 
+@product.command("forget")
+@click.argument("identity", metavar="ID")
+@click.option("--env", help="Environment of the configuration.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def forget_record(identity: str, env: str | None, as_json: bool) -> None:
+    """Which tables, models and versions hold or saw the record ID, and what to do. Deletes nothing."""
+    from dataclasses import asdict
+
+    from modelmill.forget.report import report_lines
+    from modelmill.forget.trace import trace_record
+
+    trace = trace_record(identity, env)
+    if as_json:
+        click.echo(json.dumps({"found": trace.found, **asdict(trace)}, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(report_lines(trace)))
+    if not trace.found:
+        raise SystemExit(1)
+
+
 @product.command("schema")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def write_schema(folder: Path) -> None:

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from modelmill.errors import DataError
-from modelmill.registry.evidence import check_evidence, check_training
+from modelmill.records import table_digest
+from modelmill.registry.evidence import check_evidence, check_training, list_record_ids
 from modelmill.specs.training import FineTuningSpec
 
 
@@ -33,3 +35,14 @@ def test_a_model_that_was_trained_otherwise_is_refused(tmp_path: Path) -> None:
     check_training(tmp_path, used)
     with pytest.raises(DataError, match=r"trained with max_epochs 3 \(now 5\)"):
         check_training(tmp_path, FineTuningSpec(max_epochs=5))
+
+
+def test_record_ids_are_of_what_the_model_was_trained_on(tmp_path: Path) -> None:
+    """By split and in order, copies included; with another training table nothing is registered."""
+    parts = [pl.DataFrame({"id": ids, "text": "x", "label": "y"}) for ids in (["b", "a", "b+swap1"], ["v"], ["t"])]
+    (tmp_path / "product.json").write_text(json.dumps({"trained_on_sha256": table_digest(parts[0])}))
+    listed = list_record_ids(tmp_path, *parts)
+    splits = ["train", "train", "train", "validation", "test"]
+    assert listed.rows() == list(zip(splits, ["b", "a", "b+swap1", "v", "t"], strict=True))
+    with pytest.raises(DataError, match="trained on other records than the training split that is there now"):
+        list_record_ids(tmp_path, parts[0].head(2), *parts[1:])

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from modelmill.errors import DataError
+from modelmill.records import table_digest
 from modelmill.specs.training import FineTuningSpec
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+LINEAGE, RECORD_IDS = "lineage.json", "record_ids.parquet"
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,15 @@ class Evidence:
     """What a reader of a version wants to see, as files."""
 
     texts: dict[str, str]
+    tables: dict[str, pl.DataFrame]
     figures: "dict[str, Figure]"
 
     def save(self, folder: Path) -> None:
-        """Write every text, and every figure as a page that needs no network."""
+        """Write every text, every table as parquet, and every figure as a page that needs no network."""
         for name, text in self.texts.items():
             (folder / name).write_text(text, encoding="utf-8")
+        for name, table in self.tables.items():
+            table.write_parquet(folder / name)
         for name, figure in self.figures.items():
             figure.write_html(folder / name, include_plotlyjs=True)
 
@@ -32,27 +38,52 @@ class Evidence:
 def collect_evidence(
     metrics: dict[str, Any],
     curves: pl.DataFrame,
-    learning_curves: Any,
-    confusion_matrix: Any,
-    card: str,
+    model_card: str,
     lineage: dict[str, Any],
+    record_ids: pl.DataFrame,
+    **figures: Any,
 ) -> Evidence:
-    """The reports, figures and card of one evaluation."""
+    """The reports, figures and card of one evaluation, and the ids of the records it is about."""
     return Evidence(
         {
-            "model_card.md": card,
+            "model_card.md": model_card,
             "evaluation.json": json.dumps(metrics, indent=2, ensure_ascii=False),
-            "lineage.json": json.dumps(lineage, indent=2, ensure_ascii=False),
+            LINEAGE: json.dumps(lineage, indent=2, ensure_ascii=False),
             "curves.csv": curves.write_csv(),
         },
-        {"learning_curves.html": learning_curves, "confusion_matrix.html": confusion_matrix},
+        {RECORD_IDS: record_ids},
+        {f"{name}.html": figure for name, figure in figures.items()},
     )
+
+
+def list_record_ids(model: Path, train: pl.DataFrame, validation: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
+    """Ids of the records that a model was trained, validated and tested on, so that a version answers for itself later.
+
+    Args:
+        model: the model folder; it knows what it was trained on.
+        train: training records, augmented.
+        validation: validation records.
+        test: test records.
+
+    Returns:
+        columns split (train, validation or test) and id, in the order of the tables.
+
+    Raises:
+        DataError: when the model was trained on other records.
+    """
+    if _read(model / "product.json")["trained_on_sha256"] != table_digest(train):
+        raise DataError(
+            "the model was trained on other records than the training split that is there now, so the version could "
+            "not say which it saw; nothing was registered. Run `tokenization`, `fine_tuning` and `evaluation` again."
+        )
+    splits = {"train": train, "validation": validation, "test": test}
+    return pl.concat([part.select(pl.lit(name).alias("split"), "id") for name, part in splits.items()])
 
 
 def check_evidence(evidence: Path, digest: str) -> None:
     """Raise `DataError` when the evaluation judged another model, or other test records than the lineage names."""
     judged = _read(evidence / "evaluation.json")["judged"]
-    tested = _read(evidence / "lineage.json")["splits"]["test"]["sha256"]
+    tested = _read(evidence / LINEAGE)["splits"]["test"]["sha256"]
     for what, expected, found in (("model", digest, judged["model"]), ("test split", tested, judged["test"])):
         if expected != found:
             raise DataError(

@@ -29,6 +29,9 @@ SERVING_PACKAGES = (
 )  # fmt: skip
 """What a version needs to predict; pinned to the versions that evaluated it."""
 
+EXAMPLES = 3
+"""So many first test records' texts go with a version as its input example."""
+
 
 @contextmanager
 def connected(settings: MlflowSpec) -> "Iterator[MlflowClient]":
@@ -181,7 +184,7 @@ def _log_model(model: Path, example: pl.DataFrame) -> Any:
     labels = json.loads((model / "product.json").read_text(encoding="utf-8"))["labels"]
     answers: list[ColSpec | TensorSpec] = [ColSpec("string", "label"), ColSpec("double", "score")]
     answers += [ColSpec("double", f"p_{label}") for label in labels]
-    texts = [text[:200] for text in example["text"].head(3)]
+    texts = [text[:200] for text in example["text"].head(EXAMPLES)]
     package = Path(modelmill.__file__).parent
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder) / "requirements.txt"
@@ -205,6 +208,18 @@ def _create_registered_model(client: "MlflowClient", name: str) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+
+
+def logged_files(client: "MlflowClient", run_id: str) -> set[str]:
+    """Names of what was logged with a run; none where the run was deleted for good, which leaves its versions."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return {artifact.path for artifact in client.list_artifacts(run_id)}
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return set()
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, str]:

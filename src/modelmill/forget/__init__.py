@@ -1,0 +1,1 @@
+"""Where a record went, and what to do so that it is gone: what `kedro product forget` does."""
