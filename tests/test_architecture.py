@@ -12,13 +12,13 @@ from modelmill.pipelines import all_pipelines
 from modelmill.settings import CONFIG_LOADER_ARGS
 from tests.conftest import ROOT, Project
 
-HEAVY = ("torch", "transformers", "pytorch_lightning", "numba", "mlflow")
+HEAVY = ("torch", "transformers", "pytorch_lightning", "numba", "mlflow", "kornia")
 SOURCES = sorted((ROOT / "src/modelmill").rglob("*.py"))
 
 
 @pytest.mark.parametrize("command", [["registry", "list"], ["product", "list"], ["product", "show", "mood"]])
 def test_commands_that_only_look_import_nothing_heavy(project: Project, command: list[str]) -> None:
-    """torch, transformers, lightning, mlflow and numba stay out of a command that lists."""
+    """torch, transformers, lightning, mlflow, numba and kornia stay out of a command that lists."""
     code = (
         "import sys\nfrom kedro.framework.cli.cli import main\n"
         f"sys.argv = ['kedro', *{command}]\n"

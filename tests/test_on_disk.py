@@ -114,11 +114,8 @@ def declare(project: Project, product: str, case: str, ending: str, declared: di
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """`kedro run` in one process, one after another: `mood` on a good source, then on each broken one, then `new`.
-
-    `new` has never run on a good source.
-    """
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a declaration of `mood` for each source, and one of `new`."""
     project = make_project(tmp_path_factory.mktemp("disk") / "project")
     (project.root / "declared").mkdir()
     (project.root / "conf/base/products/mood.yml").unlink()
@@ -128,6 +125,15 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
         (project.root / f"data/01_raw/{name}.{case.ending}").write_bytes(case.data)
         for product in ("mood", "new"):
             declare(project, product, name, case.ending, case.declared)
+    return project
+
+
+@pytest.fixture(scope="module")
+def outcomes(project: Project) -> dict[str, Outcome]:
+    """`kedro run` in one process, one after another: `mood` on a good source, then on each broken one, then `new`.
+
+    `new` has never run on a good source.
+    """
     steps = ["mood:good", *(f"mood:{name}" for name in CASES), *(f"new:{name}" for name in CASES)]
     done = subprocess.run(
         [sys.executable, "-c", RUN, *steps],
@@ -174,6 +180,14 @@ def test_one_message_and_no_leftovers(outcomes: dict[str, Outcome], product: str
         assert place + text in outcome.printed
     assert "Traceback" not in outcome.printed
     assert not [path for path in outcome.files if "/." in path]
+
+
+def test_scratch_files_are_gone(project: Project, outcomes: dict[str, Outcome]) -> None:
+    """And no hidden file is left anywhere once the process has ended."""
+    assert len(outcomes) == 1 + 2 * len(CASES)
+    files = [path.relative_to(project.root) for path in project.root.glob("data/**/*") if path.is_file()]
+    assert files
+    assert not [path for path in files if any(part.startswith(".") for part in path.parts)]
 
 
 @pytest.mark.parametrize("name", UNREADABLE)

@@ -23,8 +23,9 @@ from modelmill.specs.resolve import SPECS, DeclarationFiles, Declarations, Kind,
 
 # Asked for by `kedro product validate` only: in a run, cleaning takes out what breaks the contract, or stops.
 RAW = {"class": "modelmill.datasets.contracts.RawRecords", "enabled": False}
-KEPT = {"class": "modelmill.datasets.contracts.CleanRecords", "on": ["load"]}
-VALIDATORS: dict[str, dict[str, Any]] = {"raw": RAW, "clean": KEPT, "train": KEPT, "validation": KEPT, "test": KEPT}
+CLEAN = {"class": "modelmill.datasets.contracts.KeptRecords", "enabled": False}
+SPLIT = {"class": "modelmill.datasets.contracts.KeptRecords", "on": ["load"]}
+VALIDATORS: dict[str, dict[str, Any]] = {"raw": RAW, "clean": CLEAN, "train": SPLIT, "validation": SPLIT, "test": SPLIT}
 """By table of a product, the `validator:` that the catalog gets; its options are the product's contract."""
 
 MLFLOW_KEYS = ", ".join(MlflowSpec.model_fields)
@@ -153,12 +154,19 @@ class ProductConfigLoader(OmegaConfigLoader):
         for name, product in self.declarations.products.items():
             for i, source in enumerate(product.source.root):
                 yield "products", name, ("source", i, "files"), source.files
+            for i, source in enumerate(product.cleaning.benchmarks.root):
+                yield "products", name, ("cleaning", "benchmarks", i, "files"), source.files
         for name, backbone in self.declarations.backbones.items():
             if backbone.model:
                 yield "backbones", name, ("model",), backbone.model
-            corpus = backbone.pretraining.corpus.sources.root if backbone.pretraining else []
-            for i, source in enumerate(corpus):
-                yield "backbones", name, ("pretraining", "corpus", "sources", i, "files"), source.files
+            if backbone.pretraining:
+                corpus = backbone.pretraining.corpus
+                for key, sources in {
+                    ("sources",): corpus.sources,
+                    ("cleaning", "benchmarks"): corpus.cleaning.benchmarks,
+                }.items():
+                    for i, source in enumerate(sources.root):
+                        yield "backbones", name, ("pretraining", "corpus", *key, i, "files"), source.files
 
     def _merge(self, found: DeclarationFiles) -> tuple[dict[str, Any], list[Problem]]:
         """Merge the files and `--params`; an interpolation that does not resolve is a problem of its declaration."""

@@ -161,4 +161,4 @@ def tracked_name(node: "Node") -> str | None:
 def sources_read_by(node: "Node") -> set[str]:
     """Products and backbones whose sources, outside the project, the node reads."""
     sections = [name.removeprefix("params:").split(".") for name in node.inputs if name.startswith("params:")]
-    return {name for name, *path in sections if path and path[-1] in ("source", "sources", "model")}
+    return {name for name, *path in sections if path and path[-1] in ("source", "sources", "model", "cleaning")}

@@ -5,6 +5,8 @@ import json
 
 import polars as pl
 
+from modelmill.tables import AnyTable, batches_of
+
 RECORD = {"id": pl.String, "text": pl.String, "label": pl.String, "origin": pl.String}
 """The columns of a table of records; `origin` is file:line. `group` and `time` come behind where they are declared."""
 
@@ -14,9 +16,10 @@ def concat_records(*tables: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=RECORD), *tables], how="diagonal")
 
 
-def table_digest(records: pl.DataFrame) -> str:
+def table_digest(records: AnyTable) -> str:
     """SHA-256 over the id, text and label of records in their order."""
     digest = hashlib.sha256()
-    for row in records.select("id", "text", "label").iter_rows():
-        digest.update(json.dumps(row, ensure_ascii=True).encode())
+    for batch in batches_of(records):
+        for row in batch.select("id", "text", "label").iter_rows():
+            digest.update(json.dumps(row, ensure_ascii=True).encode())
     return digest.hexdigest()

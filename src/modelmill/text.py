@@ -5,12 +5,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-import polars as pl
-
 PART = 10
 """Characters of the shortest text that is looked for inside longer ones; shorter ones stand in many by chance."""
 
-_SPACE = re.compile(r"\s+")
 # Zero-width characters, byte-order marks, direction marks and control characters other than white space.
 _INVISIBLE = re.compile("[\u0000-\u0008\u000e-\u001b\u007f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 
@@ -52,15 +49,22 @@ def normalise(text: str) -> str:
 
 def _normalised(text: str) -> str:
     if _MOJIBAKE.search(text):
-        import ftfy
-
-        text = ftfy.fix_encoding(text)
+        text = "\n".join(_mended(line) for line in text.split("\n"))
     text = _plain(text)
     if "<" in text:
         text = _plain(_INLINE_TAG.sub("", _BREAKING_TAG.sub(" ", _HIDDEN.sub(" ", text))))
     if "&" in text:
         text = _plain(html.unescape(text))
-    return _SPACE.sub(" ", text).strip()
+    return " ".join(text.split())  # a fifth of the time of a regular expression
+
+
+def _mended(line: str) -> str:
+    """Line by line: ftfy takes 0.3 ms for a page, and one wrong line says little of the others."""
+    if not _MOJIBAKE.search(line):
+        return line
+    import ftfy
+
+    return ftfy.fix_encoding(line)
 
 
 def _plain(text: str) -> str:
@@ -75,17 +79,21 @@ def duplicate_key(text: str) -> str:
     return text.casefold().replace(" ", "")
 
 
-def texts_within(wanted: Iterable[str], texts: Iterable[str]) -> list[set[str]]:
-    """For each of `texts`, the keys of the wanted ones that it is, or holds somewhere (from `PART` characters on).
+class Finder:
+    """Looks for texts inside others; time grows with the length of those, not with the number of wanted ones.
 
-    Aho-Corasick by polars: time grows with the length of the texts, not with the number of wanted ones.
+    Aho and Corasick 1975, Efficient string matching, as `ahocorasick_rs` has it.
     """
-    keys = pl.Series([duplicate_key(text) for text in texts], dtype=pl.String)
-    wanted_keys = {duplicate_key(text) for text in wanted}
-    parts = sorted(key for key in wanted_keys if len(key) >= PART)
-    held = (
-        keys.str.extract_many(parts, overlapping=True)
-        if parts
-        else pl.Series([[]] * len(keys), dtype=pl.List(pl.String))
-    )
-    return [{*found, *({key} & wanted_keys)} for key, found in zip(keys, held, strict=True)]
+
+    def __init__(self, wanted: Iterable[str]) -> None:
+        from ahocorasick_rs import AhoCorasick
+
+        self._keys = {duplicate_key(text) for text in wanted}
+        self._parts = sorted(key for key in self._keys if len(key) >= PART)
+        self._automaton = AhoCorasick(self._parts, store_patterns=False)
+
+    def within(self, text: str) -> set[str]:
+        """The keys of the wanted texts that this one is, or holds somewhere (from `PART` characters on)."""
+        key = duplicate_key(text)
+        found = self._automaton.find_matches_as_indexes(key, overlapping=True)
+        return {*(self._parts[index] for index, _, _ in found), *({key} & self._keys)}

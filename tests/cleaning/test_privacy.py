@@ -1,6 +1,7 @@
 """Personal data: what is found, what is left alone, and that a pseudonym says nothing without its key."""
 
 import re
+from pathlib import Path
 from typing import get_args
 
 import polars as pl
@@ -14,6 +15,7 @@ from modelmill.errors import DataError
 from modelmill.records import RECORD
 from modelmill.specs.cleaning import CleaningSpec, PersonalData, PrivacySpec
 from modelmill.specs.source import ContractSpec
+from modelmill.tables import store
 from modelmill.text import normalise
 
 KEY = b"a key of the test"
@@ -112,10 +114,11 @@ RAW = pl.DataFrame(
 PRIVATE = CleaningSpec(privacy=PrivacySpec(kinds=["email"], key="TEST_KEY"))
 
 
-def test_the_books_count_what_was_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_books_count_what_was_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """How many values of each kind, and in how many records; duplicates are told apart by what is left."""
     monkeypatch.setenv("TEST_KEY", "secret")
-    kept, rejects, report = clean_product(RAW, ContractSpec(max_reject=1), PRIVATE)
+    files = clean_product(store(RAW, tmp_path / "raw.parquet"), ContractSpec(max_reject=1), PRIVATE, str(tmp_path))
+    kept, rejects, report = files[0].read(), files[1].read(), files[2]
     step = next(step for step in report["steps"] if step["step"] == "privacy")
     assert step == {"step": "privacy", "in": 3, "out": 3, "rejected": {}, "masked": {"email": 2}, "records": 2}
     assert kept["id"].to_list() == ["r0", "r2"]
@@ -123,8 +126,8 @@ def test_the_books_count_what_was_masked(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "@" not in "".join(kept["text"])
 
 
-def test_no_key_no_masking(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_key_no_masking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the key the run stops; a key of our own making would be no secret."""
     monkeypatch.delenv("TEST_KEY", raising=False)
     with pytest.raises(DataError, match="set the environment variable TEST_KEY"):
-        clean_product(RAW, ContractSpec(max_reject=1), PRIVATE)
+        clean_product(store(RAW, tmp_path / "raw.parquet"), ContractSpec(max_reject=1), PRIVATE, str(tmp_path))

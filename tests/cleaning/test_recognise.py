@@ -19,6 +19,7 @@ from modelmill.errors import DataError
 from modelmill.records import RECORD
 from modelmill.specs.cleaning import CleaningSpec, PresidioSpec, PrivacySpec, Recognised
 from modelmill.specs.source import ContractSpec
+from modelmill.tables import store
 from modelmill.text import normalise
 
 KEY = b"a key of the test"
@@ -186,15 +187,15 @@ def test_a_masked_text_is_in_normal_form_and_stays(pipelines: dict[str, str], mo
     assert masked(once, PresidioSpec(pipelines=pipelines), monkeypatch)[0] == once
 
 
-def test_through_cleaning(pipelines: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_through_cleaning(pipelines: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Declared under `cleaning.privacy`, counted in the books of the step."""
     monkeypatch.setenv("TEST_KEY", "secret")
     raw = pl.DataFrame([("r0", "met  Jane Doe at a@b.org", "x", "f:1")], schema=RECORD, orient="row")
     spec = CleaningSpec.model_validate({"privacy": {"key": "TEST_KEY", "presidio": {"pipelines": pipelines}}})
-    kept, _, report = clean_product(raw, ContractSpec(), spec)
+    kept, _, report = clean_product(store(raw, tmp_path / "raw.parquet"), ContractSpec(), spec, str(tmp_path))
     step = next(step for step in report["steps"] if step["step"] == "privacy")
     assert (step["masked"], step["records"]) == ({"email": 1, "person": 1}, 1)
-    assert re.fullmatch(r"met <person_\w{8}> at <email_\w{8}>", kept["text"][0])
+    assert re.fullmatch(r"met <person_\w{8}> at <email_\w{8}>", kept.read()["text"][0])
 
 
 def test_without_presidio(monkeypatch: pytest.MonkeyPatch) -> None:

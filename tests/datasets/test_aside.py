@@ -1,5 +1,6 @@
 """A dataset is whole or not there, also when its writer is killed."""
 
+import base64
 import json
 import os
 import signal
@@ -12,13 +13,14 @@ import pytest
 from kedro.io import DatasetError
 from plotly.graph_objects import Figure as PlotlyFigure
 
-from modelmill.datasets import Figure, Folder, Report, Table, Text
+from modelmill.datasets import Figure, Folder, Picture, Report, Table, Text
 
 SINGLE = {
     "a.parquet": (Table, pl.DataFrame({"a": [1, 2]})),
     "a.json": (Report, {"a": [1, 2]}),
     "a.plotly.json": (Figure, PlotlyFigure()),
     "a.md": (Text, "text"),
+    "a.png": (Picture, b"\x89PNG\r\n\x1a\n"),
 }
 
 
@@ -46,6 +48,14 @@ def test_a_failed_save_leaves_the_former_file(tmp_path: Path, name: str) -> None
         dataset.save(object())
     assert (tmp_path / name).read_bytes() == former
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_kedro_viz_gets_a_picture_in_base64(tmp_path: Path) -> None:
+    """The bytes of the file, without a prefix; the annotation is what tells kedro-viz that it is a picture."""
+    dataset = Picture(filepath=str(tmp_path / "a.png"))
+    dataset.save(b"\x89PNG and more")
+    assert base64.b64decode(dataset.preview()) == b"\x89PNG and more"
+    assert Picture.preview.__annotations__["return"].__name__ == "ImagePreview"
 
 
 class TwoFiles:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from modelmill.errors import SourceError
 from modelmill.sources import lines, read_sources
 from modelmill.sources.lines import text_lines
+from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 
 TEXT = st.text(st.characters(exclude_characters="\0"))
@@ -20,7 +21,7 @@ TEXT = st.text(st.characters(exclude_characters="\0"))
 
 def read(path: Path) -> pl.DataFrame:
     """The records of a file."""
-    return read_sources(Sources.model_validate({"files": path.name}), str(path.parent))[0]
+    return read_sources(Sources.model_validate({"files": path.name}), CleaningSpec(), str(path.parent))[0].read()
 
 
 @given(
@@ -94,13 +95,14 @@ import sys
 from pathlib import Path
 from modelmill.errors import SourceError
 from modelmill.sources import read_sources
+from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 def peak():
     status = Path("/proc/self/status").read_text()  # ru_maxrss would begin with that of the parent
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 before = peak()
 try:
-    read_sources(Sources.model_validate({"files": sys.argv[1]}), ".")
+    read_sources(Sources.model_validate({"files": sys.argv[1]}), CleaningSpec(), ".")
 except SourceError as error:
     print(error.message.splitlines()[0])
 print(peak() - before)
@@ -175,7 +177,7 @@ def test_names_are_no_wildcards(tmp_path: Path) -> None:
     """A parquet file whose name looks like one is itself, beside the file that the wildcard would mean."""
     for name, text in (("a1.parquet", "one"), ("a[1].parquet", "other")):
         pl.DataFrame({"text": [text]}).write_parquet(tmp_path / name)
-    table = read_sources(Sources.model_validate({"files": "*.parquet"}), str(tmp_path))[0]
+    table = read_sources(Sources.model_validate({"files": "*.parquet"}), CleaningSpec(), str(tmp_path))[0].read()
     assert sorted(table["text"]) == ["one", "other"]
 
 

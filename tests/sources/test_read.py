@@ -9,12 +9,13 @@ import pytest
 
 from modelmill.errors import SourceError
 from modelmill.sources import read_sources
+from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 
 
 def read(root: Path, **source: Any) -> pl.DataFrame:
     """The records of one declared source."""
-    return read_sources(Sources.model_validate(source), str(root))[0]
+    return read_sources(Sources.model_validate(source), CleaningSpec(), str(root))[0].read()
 
 
 def test_label_in_the_path_gives_the_label(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_no_records_is_no_error_here(tmp_path: Path) -> None:
     for name in ("a.txt", "a.jsonl"):
         (tmp_path / name).write_bytes(b"\n\n")
     for name in ("a.csv", "a.parquet", "a.txt", "a.jsonl"):
-        table, digests = read_sources(Sources.model_validate({"files": name}), str(tmp_path))
+        table, digests = read_sources(Sources.model_validate({"files": name}), CleaningSpec(), str(tmp_path))
         assert (table.height, list(digests)) == (0, [name])
 
 
@@ -127,7 +128,7 @@ def test_digests_are_returned_and_checked(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n")
     expected = "2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806"  # printf 'one\n' | sha256sum
     source = {"files": "a.txt", "sha256": {"a.txt": expected}}
-    assert read_sources(Sources.model_validate(source), str(tmp_path))[1] == {"a.txt": expected}
+    assert read_sources(Sources.model_validate(source), CleaningSpec(), str(tmp_path))[1] == {"a.txt": expected}
 
 
 def test_package_addresses_read_without_importing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,8 +148,8 @@ def test_a_split_of_a_hub_dataset_is_read(tmp_path: Path, monkeypatch: pytest.Mo
     for split in ("train", "test"):
         (tmp_path / f"owner/name/{split}.csv").write_text(f"review,stars\ngood {split},5\n")
     source = {"files": "hf://datasets/owner/name", "split": "test", "columns": {"text": "review", "label": "stars"}}
-    table, digests = read_sources(Sources.model_validate(source), str(tmp_path))
-    assert table.select("text", "label", "origin").row(0) == ("good test", "5", "hf://datasets/owner/name:1")
+    found, digests = read_sources(Sources.model_validate(source), CleaningSpec(), str(tmp_path))
+    assert found.read().select("text", "label", "origin").row(0) == ("good test", "5", "hf://datasets/owner/name:1")
     assert set(digests) == {"hf://datasets/owner/name"}
     with pytest.raises(SourceError, match="the hub did not give split 'dev'"):
         read(tmp_path, **{**source, "split": "dev"})

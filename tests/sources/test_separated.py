@@ -7,13 +7,15 @@ import pytest
 
 from modelmill.errors import SourceError
 from modelmill.sources import read_sources
+from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 
 
 def read(path: Path, text: str, **source: object) -> pl.DataFrame:
     """The records of a file with a text."""
     path.write_text(text, encoding="utf-8", newline="")
-    return read_sources(Sources.model_validate({"files": path.name, **source}), str(path.parent))[0]
+    sources = Sources.model_validate({"files": path.name, **source})
+    return read_sources(sources, CleaningSpec(), str(path.parent))[0].read()
 
 
 @pytest.mark.parametrize(

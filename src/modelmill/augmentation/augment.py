@@ -1,13 +1,11 @@
 """The training split and its altered copies."""
 
-from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from random import Random
 
 import polars as pl
 
+from modelmill.augmentation.copies import copy_id, plan_copies
 from modelmill.augmentation.rewrite import rewrite
 from modelmill.augmentation.text import Sources, alter
 from modelmill.augmentation.units import split_units, words_of
@@ -38,11 +36,8 @@ def augment(train: pl.DataFrame, steps: Augmentations, root: str) -> tuple[pl.Da
     Raises:
         SourceError: for a lexicon or a model that cannot be read.
     """
-    tables, numbered = [train], Counter[str]()
-    for step in steps.root:
-        copies = _copies(train, step, Path(root), numbered[step.kind])
-        numbered[step.kind] += step.copies if step.copies != "balance" else train.height
-        tables.append(copies)
+    plan = plan_copies(train["label"].to_list(), [(step.kind, step.copies) for step in steps.root])
+    tables = [train, *(_copies(train, step, Path(root), rows) for step, rows in zip(steps.root, plan, strict=True))]
     before = train.select("id", before="text")
     previews = [
         table.head(5).with_columns(original=pl.col("id").str.replace(r"\+[a-z]+\d+$", "")).join(
@@ -54,11 +49,10 @@ def augment(train: pl.DataFrame, steps: Augmentations, root: str) -> tuple[pl.Da
     return pl.concat(tables), pl.concat([pl.DataFrame(schema=PREVIEW), *shown])
 
 
-def _copies(train: pl.DataFrame, step: AugmentationSpec, root: Path, before: int) -> pl.DataFrame:
-    """The copies of one step; `before` is the number of the last copy that an earlier step of the kind made."""
-    rows = [(row, before + number) for row, number in _chosen(train, step)]
+def _copies(train: pl.DataFrame, step: AugmentationSpec, root: Path, rows: list[tuple[int, int]]) -> pl.DataFrame:
+    """The copies of one step; `rows` are row and number of each."""
     chosen = train[[row for row, _ in rows]].with_columns(
-        pl.Series("id", [f"{train['id'][row]}+{step.kind}{number}" for row, number in rows], dtype=pl.String)
+        pl.Series("id", [copy_id(train["id"][row], step.kind, number) for row, number in rows], dtype=pl.String)
     )
     if step.kind == "rewrite":
         texts = rewrite(chosen["text"].to_list(), step, root)
@@ -74,20 +68,6 @@ def _copies(train: pl.DataFrame, step: AugmentationSpec, root: Path, before: int
         .with_columns(text="copy")
         .drop("copy")
     )
-
-
-def _chosen(train: pl.DataFrame, step: AugmentationSpec) -> Iterator[tuple[int, int]]:
-    """Row and number of each copy."""
-    if step.copies != "balance":
-        yield from ((row, copy) for copy in range(1, step.copies + 1) for row in range(train.height))
-        return
-    rows_of: dict[str, list[int]] = {}
-    for row, label in enumerate(train["label"]):
-        rows_of.setdefault(label, []).append(row)
-    most = max(map(len, rows_of.values()), default=0)
-    for rows in rows_of.values():
-        again = ((row, copy) for copy in range(1, most + 1) for row in rows)
-        yield from islice(again, most - len(rows))
 
 
 def _sources(train: pl.DataFrame, step: AugmentationSpec, root: Path) -> dict[str, Sources]:

@@ -1,8 +1,11 @@
 """What a record must be to be used at all, checked by pandera."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from modelmill.cleaning.rejects import Sorted, sort_out
 from modelmill.errors import DataError
@@ -11,37 +14,63 @@ from modelmill.specs.source import ContractSpec
 if TYPE_CHECKING:
     from pandera.api.polars.container import DataFrameSchema
 
+REPEATED = "id occurs before"
 
-def apply_contract(records: pl.DataFrame, contract: ContractSpec, *, labelled: bool) -> Sorted:
-    """Take out the records that break the contract.
+
+class ContractStep:
+    """Takes out the records that break the contract.
 
     Args:
-        records: columns id, text, label, origin.
         contract: what is allowed.
         labelled: whether a record needs a label.
-
-    Raises:
-        DataError: when there are no records, none has a label, or more are rejected than `max_reject` allows.
+        repeated: places of records, over all batches, whose id occurs before.
     """
-    if records.is_empty():
-        raise DataError("the source holds no records; check `source.files` and `source.format`.")
-    if labelled and records["label"].null_count() == records.height:
-        raise DataError(
-            "no record has a label. Name the column that holds it (`source: {columns: {label: NAME}}`), or put "
-            "`{label}` in `source.files` where the path says it."
-        )
-    reasons = _reasons(records, contract, labelled)
-    result = sort_out(records, "contract", reasons)
-    share = result.rejects.height / records.height
-    if share > contract.max_reject:
-        examples = result.rejects.unique("reason", keep="first", maintain_order=True).head(5)
-        lines = "\n".join(f"  {origin}: {reason}" for origin, reason in examples.select("origin", "reason").iter_rows())
-        raise DataError(
-            f"{result.rejects.height} of {records.height} records ({share:.1%}) break the contract, more than "
-            f"`contract.max_reject` {contract.max_reject:.1%} allows. One of each kind:\n{lines}\n"
-            "Mend the source, or widen the contract in the product's declaration."
-        )
-    return result
+
+    name = "contract"
+
+    def __init__(
+        self, contract: ContractSpec, *, labelled: bool, repeated: Sequence[int] | NDArray[np.int64] = ()
+    ) -> None:
+        self._contract, self._labelled = contract, labelled
+        self._repeated = np.asarray(repeated, np.int64)
+        self._total, self._rejected, self._with_label = 0, 0, 0
+        self._examples: dict[str, str] = {}
+
+    def __call__(self, records: pl.DataFrame) -> Sorted:
+        """Records (columns id, text, label, origin) that keep the contract, and those that break it."""
+        first, last = np.searchsorted(self._repeated, [self._total, self._total + records.height])
+        reasons = dict.fromkeys((self._repeated[first:last] - self._total).tolist(), REPEATED)
+        reasons |= _reasons(records, self._contract, self._labelled)
+        result = sort_out(records, self.name, reasons)
+        self._total += records.height
+        self._rejected += result.rejects.height
+        self._with_label += records.height - records["label"].null_count()
+        for reason, origin in result.rejects.select("reason", "origin").iter_rows():
+            self._examples.setdefault(reason, origin)
+        return result
+
+    def close(self) -> dict[str, Any]:
+        """Nothing to report.
+
+        Raises:
+            DataError: when there were no records, none had a label, or more were rejected than `max_reject` allows.
+        """
+        if not self._total:
+            raise DataError("the source holds no records; check `source.files` and `source.format`.")
+        if self._labelled and not self._with_label:
+            raise DataError(
+                "no record has a label. Name the column that holds it (`source: {columns: {label: NAME}}`), or put "
+                "`{label}` in `source.files` where the path says it."
+            )
+        share = self._rejected / self._total
+        if share > self._contract.max_reject:
+            lines = "\n".join(f"  {origin}: {reason}" for reason, origin in list(self._examples.items())[:5])
+            raise DataError(
+                f"{self._rejected} of {self._total} records ({share:.1%}) break the contract, more than "
+                f"`contract.max_reject` {self._contract.max_reject:.1%} allows. One of each kind:\n{lines}\n"
+                "Mend the source, or widen the contract in the product's declaration."
+            )
+        return {}
 
 
 def records_schema(contract: ContractSpec, *, labelled: bool, kept: bool = False) -> "DataFrameSchema":
@@ -56,7 +85,7 @@ def records_schema(contract: ContractSpec, *, labelled: bool, kept: bool = False
 
     checks = {
         "text": [("text is missing", pl.col("text").is_not_null())],
-        "id": [("id occurs before", pl.col("id").is_first_distinct())],
+        "id": [(REPEATED, pl.col("id").is_first_distinct())],
     }
     if labelled:
         checks["label"] = [("label is missing", pl.col("label").str.strip_chars() != "")]

@@ -5,7 +5,7 @@ Broder 1997, On the resemblance and containment of documents; Leskovec et al., M
 Signatures are rensa's; ours are the shingles, the bands and the choice of what stays.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import polars as pl
@@ -16,8 +16,8 @@ from modelmill.specs.cleaning import NearDuplicatesSpec
 BATCH_BYTES, BATCH_ROWS = 8 << 20, 10_000
 """Text that is hashed at once: its shingles take eight times as much memory, a signature some 5 kB on its way."""
 
-DEPTH = 16
-"""Rows of a bucket, first ones and nearest ones, that a row is compared with where some rows are fixed."""
+DEPTH = 32
+"""Known texts of a bucket that a text is compared with: those that share a template fill buckets."""
 
 FOUND = 0.95
 """Share of the pairs exactly at the threshold that the bands must find; of more similar pairs they find more."""
@@ -67,64 +67,111 @@ def found_share(similarity: float, bands: int, rows: int) -> float:
     return 1 - (1 - similarity**rows) ** bands
 
 
-def near_duplicates(signed: NDArray[np.uint32], threshold: float, fixed: int = 0) -> pl.DataFrame:
+def band_hashes(signed: NDArray[np.uint32], threshold: float) -> NDArray[np.uint64]:
+    """Hashes of the bands of signatures, (bands, texts)."""
+    bands, rows = banding(threshold, signed.shape[1])
+    weights = np.array([pow(0x9E3779B97F4A7C15, k + 1, 2**64) for k in range(rows)], np.uint64)
+    parts = (signed[:, band * rows : (band + 1) * rows] for band in range(bands))
+    return np.stack([(part * weights).sum(1, dtype=np.uint64) for part in parts])
+
+
+def near_duplicates(signed: NDArray[np.uint32], threshold: float) -> pl.DataFrame:
     """Which texts nearly repeat an earlier one that stays.
 
     Args:
         signed: signatures, (texts, permutations).
         threshold: least share of common shingles, as the signatures tell it.
-        fixed: so many first texts stay whatever they repeat.
 
     Returns:
         columns `PAIRS`: row, the earlier row that it repeats (which is in no pair itself), similarity.
     """
-    pairs = _alike(signed, threshold, fixed)
-    repeats: dict[int, tuple[int, float]] = {}
-    for row, earlier in pairs.tolist():
-        if row in repeats:
-            continue
-        stays = repeats[earlier][0] if earlier in repeats else earlier
-        similarity = float((signed[row] == signed[stays]).mean())
-        if similarity >= threshold:
-            repeats[row] = (stays, similarity)
-    return pl.DataFrame([(row, *found) for row, found in repeats.items()], schema=PAIRS, orient="row")
-
-
-def _alike(signed: NDArray[np.uint32], threshold: float, fixed: int) -> NDArray[np.int64]:
-    """Pairs (later, earlier) that share a band and are similar, in order."""
-    bands, rows = banding(threshold, signed.shape[1])
     found = [np.empty((0, 2), np.int64)]
-    for band in range(bands):
-        pairs = _neighbours(signed[:, band * rows : (band + 1) * rows], DEPTH if fixed else 1)
-        pairs = pairs[pairs[:, 0] >= fixed]
-        found.append(pairs[_similarity(signed, pairs) >= threshold])
-    return np.unique(np.concatenate(found), axis=0)
+    for hashes in band_hashes(signed, threshold):
+        pairs = neighbours(hashes)
+        found.append(pairs[_similarity(signed, signed, pairs) >= threshold])
+    pairs = np.unique(np.concatenate(found), axis=0)
+    stays = np.full(len(signed), -1, np.int64)
+    return pl.DataFrame(
+        list(resolved(pairs.tolist(), stays, lambda a, b: float((signed[a] == signed[b]).mean()), threshold)),
+        schema=PAIRS,
+        orient="row",
+    )
 
 
-def _neighbours(band: NDArray[np.uint32], depth: int) -> NDArray[np.int64]:
-    """Pairs of rows with equal hashes: each with the first ones and with the nearest ones before it.
+def resolved(
+    pairs: Iterable[tuple[int, int]],
+    stays: NDArray[np.int64],
+    similarity: Callable[[int, int], float],
+    threshold: float,
+) -> Iterator[tuple[int, int, float]]:
+    """Each row that repeats another, with the one that stays for it, and how similar they are.
+
+    Args:
+        pairs: (later, earlier) that are similar, in order.
+        stays: by row, the row that stays in its place, -1 for none; filled here.
+        similarity: of two rows.
+        threshold: the least that counts.
+    """
+    for row, earlier in pairs:
+        if stays[row] >= 0:
+            continue
+        kept = int(stays[earlier]) if stays[earlier] >= 0 else earlier
+        alike = similarity(row, kept)
+        if alike >= threshold:
+            stays[row] = kept
+            yield row, kept, alike
+
+
+def neighbours(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Pairs (later, earlier) of equal hashes: each row with the first of its bucket, and with the one before it.
 
     All pairs of a bucket would be too many where texts share much (a thousand letters from one template); a similar
     pair shares several bands, in some of which its bucket is small.
     """
-    weights = np.array([pow(0x9E3779B97F4A7C15, k + 1, 2**64) for k in range(band.shape[1])], np.uint64)
-    hashes = (band * weights).sum(1, dtype=np.uint64)
     order = np.argsort(hashes, kind="stable")
     first = np.arange(len(order))
     first[np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]) + 1] = 0
     first = np.maximum.accumulate(first)
-    place = np.arange(len(order))
-    found = [np.empty((0, 2), np.int64)]
-    for step in range(depth):
-        for earlier in (first + step, place - step - 1):
-            inside = np.flatnonzero((earlier >= first) & (earlier < place))
-            found.append(np.stack([order[inside], order[earlier[inside]]], 1))
-    return np.unique(np.concatenate(found), axis=0)
+    later = np.flatnonzero(first < np.arange(len(order)))
+    pairs = [np.stack([order[later], order[earlier]], 1) for earlier in (first[later], later - 1)]
+    return np.unique(np.concatenate(pairs), axis=0)
 
 
-def _similarity(signed: NDArray[np.uint32], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+class Known:
+    """Texts that others must not repeat, such as a test split; they may repeat each other."""
+
+    def __init__(self, texts: pl.Series, spec: NearDuplicatesSpec) -> None:
+        self._spec = spec
+        self._signed = signatures(texts, spec)
+        hashes = band_hashes(self._signed, spec.threshold)
+        self._orders = np.argsort(hashes, axis=1, kind="stable")
+        self._hashes = np.take_along_axis(hashes, self._orders, axis=1)
+
+    def near(self, texts: pl.Series) -> pl.DataFrame:
+        """Which of the texts nearly repeat a known one: columns `PAIRS`, `of` being the known text most like it."""
+        signed = signatures(texts, self._spec)
+        found = [np.empty((0, 2), np.int64)]
+        for hashes, order, known in zip(
+            band_hashes(signed, self._spec.threshold), self._orders, self._hashes, strict=True
+        ):
+            start, end = (np.searchsorted(known, hashes, side) for side in ("left", "right"))
+            for step in range(min(DEPTH, int((end - start).max(initial=0)))):
+                rows = np.flatnonzero(start + step < end)
+                found.append(np.stack([rows, order[start[rows] + step]], 1))
+        pairs = np.unique(np.concatenate(found), axis=0)
+        alike = pl.DataFrame(pairs, schema=["row", "of"], orient="row").with_columns(
+            similarity=_similarity(signed, self._signed, pairs)
+        )
+        best = alike.sort("row", -pl.col("similarity"), "of").unique("row", keep="first", maintain_order=True)
+        return best.filter(pl.col("similarity") >= self._spec.threshold).cast(PAIRS)  # type: ignore[arg-type]
+
+
+def _similarity(
+    signed: NDArray[np.uint32], others: NDArray[np.uint32], pairs: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Share of equal places in the signatures of pairs (row of `signed`, row of `others`)."""
     parts = [
-        (signed[part[:, 0]] == signed[part[:, 1]]).mean(1)
+        (signed[part[:, 0]] == others[part[:, 1]]).mean(1)
         for part in np.array_split(pairs, max(1, len(pairs) // 100_000))
     ]
     return np.concatenate(parts)

@@ -7,7 +7,6 @@ the key can tell by trying values which one it stands for.
 import hashlib
 import hmac
 import ipaddress
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -17,7 +16,6 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from modelmill.cleaning.recognise import Find, recognise
-from modelmill.errors import DataError
 from modelmill.specs.cleaning import PrivacySpec
 
 MOST_GROUPS = 9
@@ -245,16 +243,11 @@ def mask_records(records: pl.DataFrame, spec: PrivacySpec) -> tuple[pl.DataFrame
     Raises:
         DataError: when the environment holds no key, or the recogniser cannot be used.
     """
-    key = os.environ.get(spec.key, "")
-    if not key:
-        raise DataError(
-            f"`cleaning.privacy` needs a secret key: set the environment variable {spec.key} to a long random text and "
-            "keep it; with another key the same person gets another pseudonym."
-        )
-    masked = [mask(text, spec.kinds, key.encode()) for text in records["text"]]
+    key = spec.secret()
+    masked = [mask(text, spec.kinds, key) for text in records["text"]]
     if spec.presidio:
         finds = recognise([text for text, _ in masked], spec.presidio)
-        more = (mask_finds(text, found, key.encode()) for (text, _), found in zip(masked, finds, strict=True))
+        more = (mask_finds(text, found, key) for (text, _), found in zip(masked, finds, strict=True))
         masked = [(text, counts + new) for (_, counts), (text, new) in zip(masked, more, strict=True)]
     found = sum((counts for _, counts in masked), Counter[str]())
     report = {"masked": dict(sorted(found.items())), "records": sum(bool(counts) for _, counts in masked)}

@@ -11,14 +11,15 @@ from modelmill.errors import DataError
 from modelmill.specs.cleaning import NearDuplicatesSpec
 from modelmill.specs.source import ContractSpec
 from modelmill.specs.split import SplitSpec
+from modelmill.tables import AnyTable, batches_of
 
 PARTS = ("train", "validation", "test")
 
 
 def split_records(
-    clean: pl.DataFrame, split: SplitSpec, contract: ContractSpec
+    cleaned: AnyTable, split: SplitSpec, contract: ContractSpec
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Split as declared; training records that nearly repeat a held-out one are taken out.
+    """Split as declared, in memory; training records that nearly repeat a held-out one are taken out.
 
     Returns:
         train, validation and test records, in their order, and the rejects (columns `REJECT`).
@@ -26,6 +27,7 @@ def split_records(
     Raises:
         DataError: when a label has too few records, or is missing from a split.
     """
+    clean = pl.concat(batches_of(cleaned))
     _check_labels(clean, contract)
     placed, undated = assign(clean, split)
     parts = {name: placed.filter(split=name).drop("split") for name in PARTS}
@@ -83,14 +85,12 @@ def _moment(time: datetime) -> datetime:
 
 def reject_leaks(train: pl.DataFrame, held_out: pl.DataFrame, spec: NearDuplicatesSpec) -> Sorted:
     """Take the training records out that nearly repeat a held-out one (exact repetitions are gone by now)."""
-    from modelmill.cleaning.near_duplicates import near_duplicates, signatures
+    from modelmill.cleaning.near_duplicates import Known
 
-    both = pl.concat([held_out, train])
-    found = near_duplicates(signatures(both["text"], spec), spec.threshold, fixed=held_out.height)
     ids = held_out["id"]
     details = {
-        row - held_out.height: f"of {ids[of]}, similarity {similarity:.2f}"
-        for row, of, similarity in found.filter(pl.col("of") < held_out.height).iter_rows()
+        row: f"of {ids[of]}, similarity {similarity:.2f}"
+        for row, of, similarity in Known(held_out["text"], spec).near(train["text"]).iter_rows()
     }
     return sort_out(train, "split", dict.fromkeys(details, "near duplicate of a held-out record"), details)
 

@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numba import njit, uint32
+from numba import config, njit, uint32
 from numpy.typing import NDArray
+
+# Under OpenMP, numba's other layer, its threads fight with those of torch: pretraining at a tenth of its speed.
+config.THREADING_LAYER = "workqueue"
 
 SPACE, MARK, LETTER, IDEOGRAPH, BREAK, SPLITS, RUNS, APOSTROPHE = (np.uint8(1 << bit) for bit in range(8))
 """Kinds of characters. `str.splitlines` breaks at BREAK; marks of SPLITS part letters, those of RUNS stay together."""

@@ -1,35 +1,31 @@
 """Single files, whole or not there: a write goes to a neighbour, which takes the name when it is complete."""
 
+import base64
 import os
-import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import psutil
+from kedro_datasets._typing import ImagePreview
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.plotly import JSONDataset as PlotlyDataset
 from kedro_datasets.polars import EagerPolarsDataset
 from kedro_datasets.text import TextDataset
 
-
-def aside(final: Path, ending: str) -> Path:
-    """The hidden neighbour under which this process writes (`part`) or puts away (`former`)."""
-    return final.with_name(f".{final.name}.{os.getpid()}.{ending}")
+from modelmill.files import aside, sweep
 
 
-def abandoned(final: Path, ending: str) -> Iterator[Path]:
-    """Such neighbours of processes that are dead."""
-    for path in sorted(final.parent.glob(f".{final.name}.*.{ending}")):
-        owner = path.name.split(".")[-2]
-        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
-            yield path
-
-
-def sweep(final: Path) -> None:
-    """Remove what killed processes left half-written."""
-    for path in abandoned(final, "part"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+@contextmanager
+def written_aside(final: Path) -> Iterator[Path]:
+    """The hidden neighbour to write to; it takes the name when all went well, and is gone otherwise."""
+    sweep(final)
+    part = aside(final, "part")
+    try:
+        yield part
+        os.replace(part, final)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 _Dataset: Any = object  # stands for the dataset that the mixin is put before
@@ -43,15 +39,12 @@ class WriteAside(_Dataset):
     def save(self, data: Any) -> None:
         """Save to a hidden neighbour, then rename."""
         final = self._filepath
-        sweep(Path(final))
-        part = aside(Path(final), "part")
-        self._filepath = PurePosixPath(part)
         try:
-            super().save(data)
-            os.replace(part, final)
+            with written_aside(Path(final)) as part:
+                self._filepath = PurePosixPath(part)
+                super().save(data)
         finally:
             self._filepath = final
-            part.unlink(missing_ok=True)
 
 
 class Table(WriteAside, EagerPolarsDataset):
@@ -71,3 +64,15 @@ class Figure(WriteAside, PlotlyDataset):
 
 class Text(WriteAside, TextDataset):
     """Text such as Markdown."""
+
+
+class Picture(WriteAside, TextDataset):
+    """A PNG file, as its bytes."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        modes = {"open_args_load": {"mode": "rb"}, "open_args_save": {"mode": "wb"}}
+        super().__init__(filepath=filepath, fs_args=modes, metadata=metadata)
+
+    def preview(self) -> ImagePreview:
+        """The picture, as kedro-viz shows it."""
+        return ImagePreview(base64.b64encode(self.load()).decode())

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 from kedro.validation import PanderaValidator
+from numpy.typing import NDArray
 
-from modelmill.cleaning.contract import apply_contract, records_schema
+from modelmill.cleaning.contract import REPEATED, ContractStep, records_schema
+from modelmill.errors import DataError
 from modelmill.specs.source import ContractSpec
+from modelmill.tables import AnyTable, TableFile, batches_of
 
 
 class RawRecords:
@@ -15,14 +19,30 @@ class RawRecords:
     def __init__(self, **contract: Any) -> None:
         self._contract = ContractSpec.model_validate(contract)
 
-    def validate(self, data: pl.DataFrame) -> pl.DataFrame:
+    def validate(self, data: TableFile) -> TableFile:
         """The records, or `DataError`."""
-        apply_contract(data, self._contract, labelled=True)
+        step = ContractStep(self._contract, labelled=True, repeated=_repeated_ids(data))
+        for batch in data.batches():
+            step(batch)
+        step.close()
         return data
 
 
-class CleanRecords(PanderaValidator):
+class KeptRecords(PanderaValidator):
     """Records after cleaning: not one may break the contract."""
 
     def __init__(self, **contract: Any) -> None:
         super().__init__(records_schema(ContractSpec.model_validate(contract), labelled=True, kept=True))
+
+    def validate(self, data: AnyTable) -> AnyTable:
+        """The records, or pandera's errors; `DataError` for an id that occurs twice far apart in a file."""
+        for batch in batches_of(data):
+            super().validate(batch)
+        if isinstance(data, TableFile) and len(again := _repeated_ids(data)):
+            raise DataError(f"{REPEATED}: {len(again)} records, the first one in row {again[0] + 1}; clean again.")
+        return data
+
+
+def _repeated_ids(table: TableFile) -> NDArray[np.int64]:
+    ids = pl.scan_parquet(table.path).select(place=pl.col("id").is_first_distinct().not_().arg_true())
+    return ids.collect()["place"].to_numpy().astype(np.int64)

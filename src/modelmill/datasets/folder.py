@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
-from modelmill.datasets.aside import abandoned, aside, sweep
+from modelmill.files import abandoned, aside, sweep
 
 
 class Savable(Protocol):

@@ -12,7 +12,8 @@ from modelmill.errors import DataError
 from modelmill.evaluation.metrics import Outcome, Resampling, confusion, difference, label_table, metric_table
 from modelmill.records import table_digest
 from modelmill.specs.product import SMALLER_IS_BETTER, EvaluationSpec, GateSpec
-from modelmill.text import texts_within
+from modelmill.tables import AnyTable, batches_of
+from modelmill.text import Finder
 
 
 def evaluate(
@@ -77,7 +78,7 @@ def leak_report(
     model: Path,
     train: pl.DataFrame,
     test: pl.DataFrame,
-    corpus: pl.DataFrame | None = None,
+    corpus: AnyTable | None = None,
     backbone: Path | None = None,
 ) -> dict[str, Any]:
     """How many test texts are, or stand inside, a text of the training split or of the backbone's corpus.
@@ -109,8 +110,11 @@ def leak_report(
                 "test split. Make the backbone again: `kedro run --pipelines <product>` does, and the product with it."
             )
 
-    def shared(table: pl.DataFrame) -> int:
-        return len(set().union(*texts_within(test["text"], table["text"])))
+    finder = Finder(test["text"])
+
+    def shared(table: AnyTable) -> int:
+        texts = (text for batch in batches_of(table) for text in batch["text"])
+        return len(set().union(*map(finder.within, texts)))
 
     return {
         "judged": {"model": tensor_digest(model), "test": table_digest(test)},

@@ -14,8 +14,15 @@ def for_product() -> Pipeline:
     """source -> raw -> clean + rejects -> train, validation, test."""
     return Pipeline(
         [
-            Node(read_sources, ["params:source", "params:project_root"], ["raw", "sources"], name="ingest"),
-            Node(clean_product, ["raw", "params:contract", "params:cleaning"], CLEAN, name="clean"),
+            Node(
+                read_sources,
+                ["params:source", "params:cleaning", "params:project_root"],
+                ["raw", "sources"],
+                name="ingest",
+            ),
+            Node(
+                clean_product, ["raw", "params:contract", "params:cleaning", "params:project_root"], CLEAN, name="clean"
+            ),
             Node(
                 split_records,
                 ["clean", "params:split", "params:contract"],
@@ -37,7 +44,7 @@ def for_backbone(givers: list[str], users: list[str]) -> Pipeline:
         [
             Node(
                 read_sources,
-                ["params:pretraining.corpus.sources", "params:project_root"],
+                ["params:pretraining.corpus.sources", "params:pretraining.corpus.cleaning", "params:project_root"],
                 ["raw", "sources"],
                 name="ingest",
             ),
@@ -50,7 +57,7 @@ def for_backbone(givers: list[str], users: list[str]) -> Pipeline:
             Node(held_out_texts, ["params:project_root", *_sections(users)], "held_out", name="held_out"),
             Node(
                 clean_corpus,
-                ["raw", "product_texts", "held_out", "params:pretraining.corpus.cleaning"],
+                ["raw", "product_texts", "held_out", "params:pretraining.corpus.cleaning", "params:project_root"],
                 CLEAN,
                 name="clean",
             ),

@@ -1,8 +1,7 @@
 """One reader per file format: a file becomes tables whose first column is the place in the file.
 
 Every reader yields tables of up to `BATCH` records, with the columns `#line` (1-based line or row) and the file's own
-columns as text (a blank cell is missing), so that memory does not grow with the file; pickles and hub datasets are read
-whole.
+columns as text (a blank cell is missing), so that memory does not grow with the file; pickles are read whole.
 """
 
 import json
@@ -198,8 +197,8 @@ READERS: dict[str, Callable[[Path, str, str], Iterator[pl.DataFrame]]] = {
 }
 
 
-def read_hub(address: str, split: str) -> pl.DataFrame:
-    """A split of a dataset of the Hugging Face hub, `hf://datasets/OWNER/NAME`, by the `datasets` library."""
+def read_hub(address: str, split: str) -> Iterator[pl.DataFrame]:
+    """A split of a dataset of the Hugging Face hub, `hf://datasets/OWNER/NAME`, in batches."""
     try:
         import datasets
     except ImportError:
@@ -211,9 +210,10 @@ def read_hub(address: str, split: str) -> pl.DataFrame:
         raise SourceError(
             f"{address}: the hub did not give split '{split}': {error}\nCheck the name, the split and the network."
         ) from None
-    table = pl.from_arrow(loaded.with_format("arrow")[:])
-    assert isinstance(table, pl.DataFrame)
-    return _plain(table, 1)
+    for start in range(0, max(1, len(loaded)), BATCH):  # an empty dataset has columns too
+        table = pl.from_arrow(loaded.with_format("arrow")[start : start + BATCH])
+        assert isinstance(table, pl.DataFrame)
+        yield _plain(table, start + 1)
 
 
 def _plain(table: pl.DataFrame, first: int) -> pl.DataFrame:

@@ -1,24 +1,46 @@
 """All sources of a declaration as one table."""
 
 import hashlib
-from collections import Counter
+import hmac
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
+from modelmill.database import answers, database
 from modelmill.errors import SourceError
-from modelmill.records import concat_records
+from modelmill.files import scratch_folder
+from modelmill.progress import bar
+from modelmill.records import RECORD
 from modelmill.sources.address import locate_files, verify_sha256
 from modelmill.sources.formats import LINE, READERS, read_hub
+from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources, SourceSpec
+from modelmill.tables import TableFile, TableWriter
 from modelmill.text import duplicate_key, normalise
 
+EXTRAS = ("group", "time")
+DERIVED = {"derived": pl.Boolean}
+"""Whether the id follows from the text; a column of the working file only."""
 
-def read_sources(sources: Sources, root: str) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Read all records.
+REPEATED = """
+SELECT place, nth FROM (
+    SELECT file_row_number AS place, row_number() OVER (PARTITION BY id ORDER BY file_row_number) AS nth
+    FROM read_parquet(?, file_row_number = true) WHERE derived
+) WHERE nth > 1 ORDER BY place
+"""
+
+
+def read_sources(sources: Sources, cleaning: CleaningSpec, root: str) -> tuple[TableFile, dict[str, str]]:
+    """Read all records, in batches.
+
+    A record without an id gets one that follows from its text: it stays when other records come or go, when a label
+    is mended, and for every spelling that counts as the same text (of which deduplication keeps one), so the record
+    stays in its split. Where personal data is masked the id is keyed, so that nobody can find out by trying texts.
 
     Args:
         sources: what was declared.
+        cleaning: its `privacy` names the key, its `memory_mb` bounds the memory.
         root: the project's folder; relative addresses start there.
 
     Returns:
@@ -27,21 +49,41 @@ def read_sources(sources: Sources, root: str) -> tuple[pl.DataFrame, dict[str, s
 
     Raises:
         SourceError: for the first file that cannot be read.
+        DataError: when the key for personal data is not there.
     """
-    tables, digests = [], {}
-    for source in sources.root:
-        if source.from_hub:
-            table = read_hub(source.files, source.split)
-            tables.append(_as_records(table, source, source.files, None))
-            digests[source.files] = hashlib.sha256(table.write_csv().encode()).hexdigest()
-            continue
-        files = locate_files(source.files, Path(root))
-        digests |= verify_sha256(files, source.sha256, source.files)
-        reader = READERS[source.resolved_format]
+    key = cleaning.privacy.secret() if cleaning.privacy else None
+    folder, working = scratch_folder(root), scratch_folder(root)
+    schema = {**RECORD, **{name: pl.String for name in EXTRAS if any(getattr(s.columns, name) for s in sources.root)}}
+    digests: dict[str, str] = {}
+    with TableWriter(working / "read.parquet", {**schema, **DERIVED}) as read:
+        for source in sources.root:
+            for records in _read(source, Path(root), digests):
+                read.write(_with_ids(records, key))
+    with TableWriter(folder / "records.parquet", schema) as numbered:
+        for records in _numbered(read.table, working, cleaning.memory_mb):
+            numbered.write(records.drop(*DERIVED))
+    return numbered.table, digests
+
+
+def _read(source: SourceSpec, root: Path, digests: dict[str, str]) -> Iterator[pl.DataFrame]:
+    """Batches of records of one source; the digest of each file is put into `digests`."""
+    if source.from_hub:
+        digest = hashlib.sha256()
+        for table in read_hub(source.files, source.split):
+            digest.update(table.write_csv().encode())
+            yield _as_records(table, source, source.files, None)
+        digests[source.files] = digest.hexdigest()
+        return
+    files = locate_files(source.files, root)
+    digests |= verify_sha256(files, source.sha256, source.files)
+    reader = READERS[source.resolved_format]
+    packed = any(file.path.suffix.lower() == ".gz" for file in files)
+    total = None if packed else sum(file.path.stat().st_size for file in files)
+    with bar(f"reading {source.files}", total, "bytes") as shown:
         for file in files:
             for table in reader(file.path, file.shown, source.encoding):
-                tables.append(_as_records(table, source, file.shown, file.label))
-    return _with_ids(concat_records(*tables)), digests
+                shown.update(table.estimated_size())
+                yield _as_records(table, source, file.shown, file.label)
 
 
 def _as_records(table: pl.DataFrame, source: SourceSpec, shown: str, label: str | None) -> pl.DataFrame:
@@ -78,20 +120,37 @@ def _column(table: pl.DataFrame, source: SourceSpec, ours: str, shown: str) -> s
     )
 
 
-def _with_ids(records: pl.DataFrame) -> pl.DataFrame:
-    """Give records without an id one that follows from their text.
+def _with_ids(records: pl.DataFrame, key: bytes | None) -> pl.DataFrame:
+    """Records with an id each, and the column `derived`."""
+    derived = records["id"].is_null()
+    if not derived.any():
+        return records.with_columns(derived=derived)
+    ids = [
+        given if given is not None else _derived(text or "", key)
+        for given, text in records.select("id", "text").iter_rows()
+    ]
+    return records.with_columns(pl.Series("id", ids, dtype=pl.String), derived=derived)
 
-    It stays when other records come or go, when a label is mended, and for every spelling that counts as the same text
-    (of which deduplication keeps one): so the record stays in its split.
-    """
-    if records["id"].null_count() == 0:
-        return records
-    seen: Counter[str] = Counter()
-    ids = []
-    for given, text in records.select("id", "text").iter_rows():
-        key = given or hashlib.sha256(duplicate_key(normalise(text or "")).encode()).hexdigest()[:16]
-        if given is None:
-            seen[key] += 1
-            key = key if seen[key] == 1 else f"{key}-{seen[key]}"
-        ids.append(key)
-    return records.with_columns(pl.Series("id", ids, dtype=pl.String))
+
+def _derived(text: str, key: bytes | None) -> str:
+    content = duplicate_key(normalise(text)).encode()
+    digest = hmac.new(key, content, hashlib.sha256) if key else hashlib.sha256(content)
+    return digest.hexdigest()[:16]
+
+
+def _numbered(read: TableFile, folder: Path, memory_mb: int) -> Iterator[pl.DataFrame]:
+    """The same text again gets a number behind its id: the second record of a text is `<id>-2`."""
+    with database(folder, memory_mb) as connection:
+        answer = [
+            pl.DataFrame(schema={"place": pl.Int64, "nth": pl.Int64}),
+            *answers(connection, REPEATED, [str(read.path)]),
+        ]
+        repeated = pl.concat(answer)
+    start = 0
+    for batch in read.batches():
+        inside = repeated.filter(pl.col("place").is_between(start, start + batch.height, closed="left"))
+        numbers = pl.repeat(None, batch.height, dtype=pl.Int64, eager=True).scatter(
+            inside["place"] - start, inside["nth"]
+        )
+        yield batch.with_columns(id=pl.concat_str(pl.col("id"), pl.format("-{}", numbers).fill_null("")))
+        start += batch.height

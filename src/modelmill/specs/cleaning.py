@@ -1,10 +1,13 @@
 """How texts are cleaned, and which are taken out."""
 
+import os
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from modelmill.errors import DataError
 from modelmill.specs.base import OneOrMore, Share, Spec
+from modelmill.specs.source import Sources
 
 RuleSet = Literal["c4", "gopher_quality", "gopher_repetition"]
 
@@ -82,6 +85,16 @@ class PrivacySpec(Spec):
     key: str = Field("MODELMILL_PSEUDONYM_KEY", description="environment variable that holds the secret key")
     presidio: PresidioSpec | None = Field(None, description="a recogniser that looks at what the kinds leave")
 
+    def secret(self) -> bytes:
+        """The key that pseudonyms and ids follow from; `DataError` when the environment does not hold it."""
+        key = os.environ.get(self.key, "")
+        if not key:
+            raise DataError(
+                f"`cleaning.privacy` needs a secret key: set the environment variable {self.key} to a long random text "
+                "and keep it; with another key the same person gets another pseudonym."
+            )
+        return key.encode()
+
 
 class CleaningSpec(Spec):
     """How texts are normalised, and which are taken out. Every record taken out is kept in the rejects."""
@@ -99,6 +112,12 @@ class CleaningSpec(Spec):
     privacy: PrivacySpec | None = Field(None, description="mask personal data; `{}` takes the defaults")
     near_duplicates: NearDuplicatesSpec | None = Field(
         None, description="reject records that nearly repeat an earlier one; `{}` takes the defaults"
+    )
+    benchmarks: Sources = Field(
+        Sources([]), description="sources of texts that a model will be judged by; records that repeat one are rejected"
+    )
+    memory_mb: int = Field(
+        512, ge=128, description="memory for looking at all records at once, beside what reading and a batch take"
     )
 
     @model_validator(mode="before")

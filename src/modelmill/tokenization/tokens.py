@@ -2,18 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from modelmill.errors import DataError
+from modelmill.progress import counted
 from modelmill.records import table_digest
 from modelmill.specs.training import TokenizationSpec
+from modelmill.tables import AnyTable, batches_of
 
 Ids = NDArray[np.int32]
 
@@ -61,21 +63,6 @@ class TokenShards:
     max_tokens: int | None
     records_sha256: str
     vocabulary_sha256: str
-
-    def save(self, folder: Path) -> None:
-        """Write one folder per split, and `tokens.json`."""
-        for name, tokens in self.splits.items():
-            (folder / name).mkdir(parents=True)
-            for array in ("ids", "offsets", "labels"):
-                np.save(folder / name / f"{array}.npy", getattr(tokens, array))
-        about = {
-            "labels": self.label_names,
-            "max_tokens": self.max_tokens,
-            "records_sha256": self.records_sha256,
-            "vocabulary_sha256": self.vocabulary_sha256,
-            "splits": {name: {"texts": len(t), "tokens": len(t.ids)} for name, t in self.splits.items()},
-        }
-        (folder / "tokens.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
     def check_made_by(self, tokenizer: Any) -> None:
         """Raise `DataError` when the ids are another tokenizer's."""
@@ -126,10 +113,9 @@ def encode(texts: Sequence[str], tokenizer: Any, max_tokens: int | None) -> list
     return encoded
 
 
-def tokenize(
-    tables: dict[str, pl.DataFrame], tokenizer_folder: Path, max_tokens: int | None, label_names: list[str]
-) -> TokenShards:
-    """Encode tables of records (columns text, label).
+@dataclass(frozen=True)
+class Encoding:
+    """Tables of records (columns text, label) that become token ids while they are saved, batch by batch.
 
     Args:
         tables: split name to records.
@@ -137,27 +123,62 @@ def tokenize(
         max_tokens: longest text, None for whole texts.
         label_names: the class of label i is `label_names[i]`; empty for records without labels.
     """
-    tokenizer = load_tokenizer(tokenizer_folder)
-    number = {label: i for i, label in enumerate(label_names)}
-    splits = {}
-    for name, table in tables.items():
-        encoded = encode(table["text"].to_list(), tokenizer, max_tokens)
-        splits[name] = Tokens.of(encoded, [number.get(label, -1) for label in table["label"]])
-    digests = table_digest(tables["train"]), vocabulary_digest(tokenizer)
-    return TokenShards(splits, label_names, max_tokens, *digests)
+
+    tables: Mapping[str, AnyTable]
+    tokenizer_folder: Path
+    max_tokens: int | None
+    label_names: list[str]
+
+    def save(self, folder: Path) -> None:
+        """Write one folder per split, and `tokens.json`."""
+        tokenizer = load_tokenizer(self.tokenizer_folder)
+        splits = {name: self._save_split(table, tokenizer, folder / name) for name, table in self.tables.items()}
+        about = {
+            "labels": self.label_names,
+            "max_tokens": self.max_tokens,
+            "records_sha256": table_digest(self.tables["train"]),
+            "vocabulary_sha256": vocabulary_digest(tokenizer),
+            "splits": splits,
+        }
+        (folder / "tokens.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+
+    def _save_split(self, table: AnyTable, tokenizer: Any, folder: Path) -> dict[str, int]:
+        number = {label: i for i, label in enumerate(self.label_names)}
+        lengths, labels = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)]
+        folder.mkdir(parents=True)
+        with (folder / "ids.npy").open("wb") as ids:
+            _write_header(ids, 0)
+            for batch in counted(batches_of(table), "tokenizing", table.height, "records"):
+                found = Tokens.of(
+                    encode(batch["text"].to_list(), tokenizer, self.max_tokens),
+                    [number.get(label, -1) for label in batch["label"]],
+                )
+                ids.write(found.ids.tobytes())
+                lengths.append(found.lengths)
+                labels.append(found.labels)
+            offsets = np.cumsum(np.concatenate(lengths))
+            _write_header(ids, int(offsets[-1]))
+        np.save(folder / "offsets.npy", offsets)
+        np.save(folder / "labels.npy", np.concatenate(labels))
+        return {"texts": len(offsets) - 1, "tokens": int(offsets[-1])}
 
 
-def tokenize_product(
-    train: pl.DataFrame, validation: pl.DataFrame, backbone: Path, spec: TokenizationSpec
-) -> TokenShards:
+def _write_header(file: BinaryIO, count: int) -> None:
+    """The header of a .npy file of so many ids; it leaves room for another number, so that it can be written again."""
+    file.seek(0)
+    about = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.int32)), "fortran_order": False, "shape": (count,)}
+    np.lib.format.write_array_header_1_0(file, about)
+
+
+def tokenize_product(train: pl.DataFrame, validation: pl.DataFrame, backbone: Path, spec: TokenizationSpec) -> Encoding:
     """The splits that training reads, by the backbone's tokenizer."""
     longest = json.loads((backbone / "config.json").read_text(encoding="utf-8")).get("max_position_embeddings")
     if longest is not None and spec.max_tokens > longest:
         raise DataError(f"`tokenization.max_tokens` is {spec.max_tokens}, but the backbone reads {longest}; lower it.")
     label_names = sorted(set(train["label"]))
-    return tokenize({"train": train, "validation": validation}, backbone, spec.max_tokens, label_names)
+    return Encoding({"train": train, "validation": validation}, backbone, spec.max_tokens, label_names)
 
 
-def tokenize_corpus(clean: pl.DataFrame, tokenizer: Path) -> TokenShards:
+def tokenize_corpus(clean: AnyTable, tokenizer: Path) -> Encoding:
     """A corpus, whole texts."""
-    return tokenize({"train": clean}, tokenizer, None, [])
+    return Encoding({"train": clean}, tokenizer, None, [])

@@ -1,12 +1,14 @@
 """Training of a tokenizer."""
 
 from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
+from modelmill.progress import bar
 from modelmill.specs.backbone import TokenizerSpec
+from modelmill.tables import AnyTable, batches_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -29,7 +31,7 @@ class TrainedTokenizer:
         self.tokenizer.save_pretrained(folder)
 
 
-def train_tokenizer(corpus: pl.DataFrame, spec: TokenizerSpec) -> TrainedTokenizer:
+def train_tokenizer(corpus: AnyTable, spec: TokenizerSpec) -> TrainedTokenizer:
     """Train the declared kind of tokenizer; same corpus, same tokenizer.
 
     Args:
@@ -39,8 +41,8 @@ def train_tokenizer(corpus: pl.DataFrame, spec: TokenizerSpec) -> TrainedTokeniz
     from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    texts = [text.lower() for text in corpus["text"]] if spec.lowercase else corpus["text"].to_list()
-    tokenizer: Tokenizer = _bpe(texts, spec) if spec.kind == "bpe" else _characters(texts, spec)
+    counts = _characters_of(corpus, spec)
+    tokenizer: Tokenizer = _bpe(corpus, counts, spec) if spec.kind == "bpe" else _characters(counts, spec)
     steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if spec.lowercase else [])]
     tokenizer.normalizer = normalizers.Sequence(steps)
     pieces = BREAKS if spec.kind == "bpe" else "."
@@ -55,20 +57,35 @@ def train_tokenizer(corpus: pl.DataFrame, spec: TokenizerSpec) -> TrainedTokeniz
     )
 
 
-def _characters(texts: list[str], spec: TokenizerSpec) -> "Tokenizer":
+def _texts(corpus: AnyTable, spec: TokenizerSpec) -> Iterator[str]:
+    texts = (text for batch in batches_of(corpus) for text in batch["text"])
+    return (text.lower() for text in texts) if spec.lowercase else texts
+
+
+def _characters_of(corpus: AnyTable, spec: TokenizerSpec) -> Counter[str]:
+    """How often each character stands in the corpus."""
+    counts: Counter[str] = Counter()
+    with bar("counting characters", corpus.height, "records") as shown:
+        for text in _texts(corpus, spec):
+            counts.update(text)
+            shown.update()
+    return counts
+
+
+def _characters(counts: Counter[str], spec: TokenizerSpec) -> "Tokenizer":
     """Each of the most frequent characters is a token."""
     from tokenizers import Tokenizer, models
 
-    vocabulary = [*SPECIAL, *_alphabet(texts, spec.vocabulary - len(SPECIAL))]
+    vocabulary = [*SPECIAL, *_alphabet(counts, spec.vocabulary - len(SPECIAL))]
     return Tokenizer(models.WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="[UNK]"))
 
 
-def _bpe(texts: list[str], spec: TokenizerSpec) -> "Tokenizer":
+def _bpe(corpus: AnyTable, counts: Counter[str], spec: TokenizerSpec) -> "Tokenizer":
     """Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) over characters, learned from evenly spaced texts."""
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-    alphabet = _alphabet(texts, spec.alphabet)
-    every = max(1, sum(map(len, texts)) // spec.sample)
+    alphabet = _alphabet(counts, spec.alphabet)
+    every = max(1, counts.total() // spec.sample)
     tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(BREAKS), "isolated")]
@@ -81,14 +98,11 @@ def _bpe(texts: list[str], spec: TokenizerSpec) -> "Tokenizer":
         limit_alphabet=len(alphabet),  # left to itself, the trainer breaks ties in another way each time
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts[::every], trainer)
+    tokenizer.train_from_iterator(islice(_texts(corpus, spec), 0, None, every), trainer)
     return tokenizer
 
 
-def _alphabet(texts: list[str], size: int) -> list[str]:
+def _alphabet(counts: Counter[str], size: int) -> list[str]:
     """The most frequent characters; ties are broken by code point."""
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(text)
-    del counts[" "]
-    return sorted(counts, key=lambda character: (-counts[character], character))[:size]
+    visible = (character for character in counts if character != " ")
+    return sorted(visible, key=lambda character: (-counts[character], character))[:size]

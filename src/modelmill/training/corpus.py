@@ -46,9 +46,10 @@ def _splits(
         sources = Sources.model_validate(source)
         allowed = ContractSpec.model_validate(contract)
         try:
-            raw, _ = read_sources(sources, root)
             spec = CleaningSpec.model_validate(cleaning)
-            clean, _, _ = clean_product(raw, allowed, spec if masked else spec.model_copy(update={"privacy": None}))
+            spec = spec if masked else spec.model_copy(update={"privacy": None})
+            raw, _ = read_sources(sources, spec, root)
+            clean, _, _ = clean_product(raw, allowed, spec, root)
             yield split_records(clean, SplitSpec.model_validate(split), allowed)[:3]
         except UserError as error:
             error.whose = f"the product that reads {sources.root[0].files}"

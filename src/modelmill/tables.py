@@ -1,0 +1,127 @@
+"""Tables that may be larger than memory: parquet files, written and read in batches."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+
+BATCH_ROWS, BATCH_BYTES = 10_000, 16 << 20
+"""Rows and bytes of text at which a batch is full; it may hold one larger text."""
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A parquet file that is handed on in place of its content; a `passing` one was written for whoever saves it."""
+
+    path: Path
+    passing: bool = False
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        from pyarrow.parquet import read_metadata
+
+        return int(read_metadata(self.path).num_rows)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Columns and their types."""
+        return dict(pl.read_parquet_schema(self.path))
+
+    def batches(self) -> Iterator[pl.DataFrame]:
+        """The row groups of the file, in order."""
+        from pyarrow.parquet import ParquetFile
+
+        with ParquetFile(self.path) as file:
+            for group in range(file.num_row_groups):
+                yield _frame(file.read_row_group(group))
+            if not file.num_row_groups:
+                yield _frame(file.schema_arrow.empty_table())
+
+    def read(self) -> pl.DataFrame:
+        """The whole table, in memory."""
+        return pl.concat(self.batches())
+
+    def save(self, path: Path) -> None:
+        """Put the table there: a passing file is moved."""
+        (shutil.move if self.passing else shutil.copyfile)(self.path, path)
+
+
+class TableWriter:
+    """Writes a parquet file batch by batch, in row groups that can be read one at a time; a context manager."""
+
+    def __init__(self, path: Path, schema: dict[str, Any]) -> None:
+        from pyarrow.parquet import ParquetWriter
+
+        self._path, self._schema = path, schema
+        self._waiting: list[pl.DataFrame] = []
+        self._rows = self._bytes = 0
+        self._writer = ParquetWriter(path, _arrow(pl.DataFrame(schema=schema)).schema, compression="zstd")
+
+    def write(self, batch: pl.DataFrame) -> None:
+        """Add rows; columns that the batch lacks are missing values."""
+        absent = [pl.lit(None, kind).alias(name) for name, kind in self._schema.items() if name not in batch.columns]
+        for piece in _pieces(batch.with_columns(absent).select(*self._schema)):
+            self._waiting.append(piece)
+            self._rows += piece.height
+            self._bytes += int(piece.estimated_size())
+            if self._rows >= BATCH_ROWS or self._bytes >= BATCH_BYTES:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(_arrow(pl.concat(self._waiting)))
+        self._waiting, self._rows, self._bytes = [], 0, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is None:
+            self._flush()
+        self._writer.close()
+        if error is not None:
+            self._path.unlink(missing_ok=True)
+
+    @property
+    def table(self) -> TableFile:
+        """What was written, once the context is left."""
+        return TableFile(self._path, passing=True)
+
+
+def store(table: pl.DataFrame, path: Path) -> TableFile:
+    """A table in memory as one on disk."""
+    with TableWriter(path, dict(table.schema)) as writer:
+        writer.write(table)
+    return writer.table
+
+
+AnyTable = pl.DataFrame | TableFile
+"""A table, in memory or on disk."""
+
+
+def batches_of(*tables: AnyTable) -> Iterator[pl.DataFrame]:
+    """The batches of tables, one after another."""
+    for table in tables:
+        yield from table.batches() if isinstance(table, TableFile) else _pieces(table)
+
+
+def _pieces(table: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Slices of at most `BATCH_ROWS`, and of about `BATCH_BYTES`."""
+    count = max(1, -(-table.height // BATCH_ROWS), int(table.estimated_size()) // BATCH_BYTES + 1)
+    rows = max(1, -(-table.height // count))
+    yield from table.iter_slices(rows) if table.height else iter([table])
+
+
+def _arrow(table: pl.DataFrame) -> Any:
+    return table.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _frame(table: Any) -> pl.DataFrame:
+    found = pl.from_arrow(table)
+    assert isinstance(found, pl.DataFrame)
+    return found
