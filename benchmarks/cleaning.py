@@ -5,6 +5,7 @@ packages say of themselves (read-me files, licences, web pages), which is messy:
 """
 
 import argparse
+import itertools
 import os
 import random
 import sys
@@ -18,6 +19,7 @@ from _common import Ratio, alternating, spread, write_result
 
 from modelmill.cleaning.near_duplicates import near_duplicates, signatures
 from modelmill.cleaning.rules import RULES, why_broken
+from modelmill.cleaning.shingles import shingles
 from modelmill.specs.cleaning import NearDuplicatesSpec
 
 SPEC = NearDuplicatesSpec(permutations=112, threshold=0.72)  # where datatrove finds half: 14 bands of 8 rows
@@ -91,7 +93,7 @@ def filters(few: list[str], many: list[str], rounds: int) -> tuple[Ratio, dict[s
     return pairwise(*seconds.values()), agreement
 
 
-def minhash(few: list[str], many: list[str], rounds: int) -> tuple[dict[str, Ratio], float]:
+def minhash(few: list[str], many: list[str], rounds: int) -> tuple[dict[str, Ratio], tuple[float, dict[str, int]]]:
     """Signatures of 5-grams of words, 112 places: speed; and which texts count as near duplicates."""
     from datasketch import MinHash
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
@@ -123,20 +125,43 @@ def minhash(few: list[str], many: list[str], rounds: int) -> tuple[dict[str, Rat
     return {"minhash_vs_datatrove": pairwise(peer, mine), "minhash_vs_datasketch": pairwise(sketch, mine)}, agreement
 
 
-def agreement_on_planted(few: list[str], datatrove: Callable[[Sequence[str]], list[list[list[int]]]]) -> float:
-    """Share of the texts on which both say the same: a near duplicate of an earlier one or not; a third are planted."""
+def agreement_on_planted(
+    few: list[str], datatrove: Callable[[Sequence[str]], list[list[list[int]]]]
+) -> tuple[float, dict[str, int]]:
+    """Share of the texts on which both say the same: a near duplicate of an earlier one or not; a third are planted.
+
+    The second answer counts why the others differ.
+    """
     rng = random.Random(0)
     planted = [edited(rng.choice(few), rng.choice((0.01, 0.02, 0.1, 0.3)), rng) for _ in range(len(few) // 2)]
     everything = [*few, *planted]
     mine = set(near_duplicates(signatures(pl.Series(everything), SPEC), SPEC.threshold)["row"])
     seen: set[tuple[int, ...]] = set()
-    agree = 0
+    others = []
     for row, bands in enumerate(datatrove(everything)):
         keys = {(band, *hashes) for band, hashes in enumerate(bands)}
-        agree += bool(keys & seen) == (row in mine)
+        if bool(keys & seen) != (row in mine):
+            others.append(row)
         seen |= keys
-    print(f"near duplicates: {len(mine)} of {len(everything)} found, decisions agree on {agree / len(everything):.1%}")
-    return agree / len(everything)
+    agreement = 1 - len(others) / len(everything)
+    why = why_they_differ(everything, others, mine)
+    print(f"near duplicates: {len(mine)} of {len(everything)}, decisions agree on {agreement:.1%}; the others: {why}")
+    return agreement, why
+
+
+def why_they_differ(everything: list[str], others: list[int], mine: set[int]) -> dict[str, int]:
+    """Texts on which the decisions differ, by the earlier text that is truly most like each."""
+    hashes, bounds = shingles(pl.Series(everything), SPEC.words)
+    sets = [set(hashes[a:b].tolist()) for a, b in itertools.pairwise(bounds)]
+    why = {"within 0.1 of the threshold": 0, "like a text that went itself": 0, "chance of a band": 0}
+    for row in others:
+        likeness = [len(sets[row] & sets[e]) / max(1, len(sets[row] | sets[e])) for e in range(row)]
+        closest = max(range(row), key=likeness.__getitem__)
+        if abs(likeness[closest] - SPEC.threshold) <= 0.1:
+            why["within 0.1 of the threshold"] += 1
+        else:
+            why["like a text that went itself" if closest in mine else "chance of a band"] += 1
+    return why
 
 
 def main() -> None:
@@ -147,11 +172,10 @@ def main() -> None:
     few, many = texts(200 if quick else 1000), texts(2000 if quick else 4000)
     rounds = 3 if quick else 5
     filter_ratio, agreement = filters(few, many, rounds)
-    ratios, agreement["near_duplicates"] = minhash(few, many, rounds)
+    ratios, (agreement["near_duplicates"], why) = minhash(few, many, rounds)
     sizes = {"peer_texts": len(few), "texts": len(many), "bytes": len("".join(many).encode()), "rounds": rounds}
-    write_result(
-        "cleaning", {**sizes, "agreement": agreement}, {"filters_vs_datatrove": filter_ratio, **ratios}, PACKAGES
-    )
+    facts = {"agreement": agreement, "near_duplicates_that_differ": why}
+    write_result("cleaning", {**sizes, **facts}, {"filters_vs_datatrove": filter_ratio, **ratios}, PACKAGES)
 
 
 if __name__ == "__main__":

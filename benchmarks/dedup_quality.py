@@ -19,7 +19,7 @@ from _common import spread, write_result
 from cleaning import edited, texts
 from scipy.stats import binom
 
-from modelmill.cleaning.near_duplicates import banding, found_share, near_duplicates, signatures
+from modelmill.cleaning.near_duplicates import Known, banding, found_share, near_duplicates, signatures
 from modelmill.cleaning.shingles import shingles
 from modelmill.specs.cleaning import NearDuplicatesSpec
 
@@ -44,10 +44,10 @@ def planted(originals: list[str], spec: NearDuplicatesSpec, seed: int) -> list[t
     """For an edited copy of each text: its true similarity, and whether it was found."""
     rng = random.Random(seed)
     copies = [edited(text, rng.choice(EDITS), rng) for text in originals]
-    found = near_duplicates(signatures(pl.Series([*originals, *copies]), spec), spec.threshold, fixed=len(originals))
+    found = Known(pl.Series(originals), spec).near(pl.Series(copies))
     of = dict(found.select("row", "of").iter_rows())
     pairs = zip(originals, copies, strict=True)
-    return [(true_similarity(pair, spec.words), of.get(len(originals) + i) == i) for i, pair in enumerate(pairs)]
+    return [(true_similarity(pair, spec.words), of.get(i) == i) for i, pair in enumerate(pairs)]
 
 
 def distinct(originals: list[str], spec: NearDuplicatesSpec) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import polars as pl
 
-BATCH_ROWS, BATCH_BYTES = 10_000, 16 << 20
+BATCH_ROWS, BATCH_BYTES = 10_000, 8 << 20
 """Rows and bytes of text at which a batch is full; it may hold one larger text."""
 
 
@@ -58,7 +58,7 @@ class TableWriter:
         from pyarrow.parquet import ParquetWriter
 
         self._path, self._schema = path, schema
-        self._waiting: list[pl.DataFrame] = []
+        self._waiting: list[Any] = []  # Arrow tables: a few rows of polars would keep the texts of their whole batch
         self._rows = self._bytes = 0
         self._writer = ParquetWriter(path, _arrow(pl.DataFrame(schema=schema)).schema, compression="zstd")
 
@@ -66,15 +66,17 @@ class TableWriter:
         """Add rows; columns that the batch lacks are missing values."""
         absent = [pl.lit(None, kind).alias(name) for name, kind in self._schema.items() if name not in batch.columns]
         for piece in _pieces(batch.with_columns(absent).select(*self._schema)):
-            self._waiting.append(piece)
+            self._waiting.append(_arrow(piece))
             self._rows += piece.height
             self._bytes += int(piece.estimated_size())
             if self._rows >= BATCH_ROWS or self._bytes >= BATCH_BYTES:
                 self._flush()
 
     def _flush(self) -> None:
+        from pyarrow import concat_tables
+
         if self._waiting:
-            self._writer.write_table(_arrow(pl.concat(self._waiting)))
+            self._writer.write_table(concat_tables(self._waiting).combine_chunks())
         self._waiting, self._rows, self._bytes = [], 0, 0
 
     def __enter__(self) -> Self:
