@@ -1,6 +1,8 @@
 """Lines of files: whatever the piece in which they are read, and whatever is wrong with them."""
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -14,13 +16,17 @@ from modelmill.sources.lines import text_lines
 from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 
+TEXT = st.text(st.characters(exclude_characters="\0"))
+
 
 def read(path: Path) -> pl.DataFrame:
     """The records of a file."""
     return read_sources(Sources.model_validate({"files": path.name}), CleaningSpec(), str(path.parent))[0].read()
 
 
-@given(st.text(), st.integers(1, 9), st.sampled_from(["utf-8", "utf-16", "gb18030"]))
+@given(
+    st.text(st.characters(exclude_characters="\0")), st.integers(1, 9), st.sampled_from(["utf-8", "utf-16", "gb18030"])
+)
 def test_pieces_do_not_show(tmp_path_factory: pytest.TempPathFactory, text: str, piece: int, encoding: str) -> None:
     """A character or a line that two pieces share is read as one; only line feeds end a line."""
     path = tmp_path_factory.mktemp("lines") / "a.txt"
@@ -59,7 +65,7 @@ def test_gzip_is_read_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     whole = gzip.compress("\n".join(f"line {i}" for i in range(5000)).encode())
     (tmp_path / "a.txt.gz").write_bytes(whole)
     assert read(tmp_path / "a.txt.gz")["origin"][-1] == "a.txt.gz:5000"
-    for damaged in (whole[: len(whole) // 2], whole[:20] + b"x" * 40, b"plain text"):
+    for damaged in (whole[: len(whole) // 2], whole[:20] + b"x" * 40, b"plain text", b""):
         (tmp_path / "b.jsonl.gz").write_bytes(damaged)
         with pytest.raises(SourceError, match=r"b.jsonl.gz: this gzip archive is damaged or cut off"):
             read(tmp_path / "b.jsonl.gz")
@@ -74,16 +80,97 @@ def test_a_cut_off_parquet_file_is_named(tmp_path: Path) -> None:
 
 
 def test_an_endless_line_stops_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its number, before it fills the memory; so does a quote in a CSV file that nothing closes."""
+    """With its number, before it fills the memory, in every format of lines."""
     monkeypatch.setattr(lines, "LONGEST", 1000)
     monkeypatch.setattr(lines, "PIECE", 100)
-    (tmp_path / "a.txt").write_text("short\n" + "x" * 5000)
-    with pytest.raises(SourceError, match=r"a.txt:2: this line is longer than"):
+    for name in ("a.txt", "a.csv", "a.tsv", "a.jsonl", "a.txt.gz"):
+        text = ("" if "json" in name else "text\n") + "x" * 5000
+        (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+        with pytest.raises(SourceError, match=rf"{name}:{1 + text.count(chr(10))}: this line is longer than"):
+            read(tmp_path / name)
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from modelmill.errors import SourceError
+from modelmill.sources import read_sources
+from modelmill.specs.cleaning import CleaningSpec
+from modelmill.specs.source import Sources
+def peak():
+    status = Path("/proc/self/status").read_text()  # ru_maxrss would begin with that of the parent
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+before = peak()
+try:
+    read_sources(Sources.model_validate({"files": sys.argv[1]}), CleaningSpec(), ".")
+except SourceError as error:
+    print(error.message.splitlines()[0])
+print(peak() - before)
+"""
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+
+
+def peak_of_reading(path: Path) -> tuple[str, int]:
+    """The error of reading a file in a process of its own, and by how many MiB the process grew."""
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, path.name], cwd=path.parent, capture_output=True, text=True, check=True
+    )
+    message, mebibytes = done.stdout.splitlines()
+    return message, int(mebibytes)
+
+
+@on_linux
+def test_a_packed_line_of_a_gigabyte_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """1 MB of archive that unpacks to one line of 1 GiB: refused at the limit of 64 MiB, of which no copy is made."""
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b"x" * (1 << 20)) * 1024)
+    message, mebibytes = peak_of_reading(tmp_path / "a.jsonl.gz")
+    assert message == "a.jsonl.gz:1: this line is longer than 64 million characters."
+    assert 64 <= mebibytes < 128
+
+
+@on_linux
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.jsonl"])
+def test_a_line_of_a_gigabyte_does_not_fill_the_memory(tmp_path: Path, name: str) -> None:
+    """The same from a file of 1 GiB."""
+    with (tmp_path / name).open("wb") as stream:
+        for _ in range(1024):
+            stream.write(b"x" * (1 << 20))
+    message, mebibytes = peak_of_reading(tmp_path / name)
+    (tmp_path / name).unlink()
+    assert message == f"{name}:1: this line is longer than 64 million characters."
+    assert 64 <= mebibytes < 128
+
+
+@on_linux
+@pytest.mark.slow
+def test_a_quote_that_swallows_a_gigabyte_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """Short lines in a quoted field that nothing closes: refused at the limit too."""
+    with (tmp_path / "a.csv").open("w") as stream:
+        stream.write('text,label\ngood,x\n"never closed,x\n')
+        for _ in range(1024):
+            stream.write("some more text\n" * ((1 << 20) // 15))
+    message, mebibytes = peak_of_reading(tmp_path / "a.csv")
+    (tmp_path / "a.csv").unlink()
+    assert message.startswith("a.csv:3: nothing closes the quoted field that begins here (field larger than")
+    assert 64 <= mebibytes < 512
+
+
+@pytest.mark.parametrize("text", ["text\ngood\nbad\n", "好看\n不好看\n", "好\n" + "x" * 100])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_recognised(tmp_path: Path, encoding: str, text: str) -> None:
+    """UTF-8 may read it too, as garbage with NUL characters; the encoding that is proposed reads it."""
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    with pytest.raises(SourceError, match=rf"a.txt:1: .*NUL (?s:.*)encoding: {encoding}|is not utf-8"):
         read(tmp_path / "a.txt")
-    monkeypatch.setattr("modelmill.sources.formats.LONGEST", 1000)
-    (tmp_path / "a.csv").write_text('text\n"never closed\n' + "more\n" * 1000)
-    with pytest.raises(SourceError, match=r"a.csv:\d+: field larger than field limit"):
-        read(tmp_path / "a.csv")
+    assert list(text_lines(tmp_path / "a.txt", "a.txt", encoding)) == text.splitlines()
+
+
+def test_a_file_that_ends_in_a_character_may_be_cut_off(tmp_path: Path) -> None:
+    """Bytes that begin a character and do not end it."""
+    (tmp_path / "a.txt").write_bytes("一行\n好".encode()[:-1])
+    with pytest.raises(SourceError, match=r"a.txt:2: byte 0xe5 is not utf-8.\nBring it again, if it was cut off"):
+        read(tmp_path / "a.txt")
 
 
 def test_names_are_no_wildcards(tmp_path: Path) -> None:

@@ -74,6 +74,35 @@ def test_jsonl_and_parquet_agree(tmp_path: Path) -> None:
     assert read(tmp_path, files="a.parquet").select(columns).equals(read(tmp_path, files="a.jsonl").select(columns))
 
 
+def test_a_blank_cell_is_missing_in_every_format(tmp_path: Path) -> None:
+    """Empty, blanks alone, or none: a CSV file cannot tell them apart, so no format does, in no column."""
+    rows = [("", "a"), ("  ", "b"), (None, "c"), ("\u3000", ""), ("text", None), (" a ", " ")]
+    columns = ["text", "label"]
+    table = pl.DataFrame(rows, schema=columns, orient="row")
+    table.write_csv(tmp_path / "a.csv")
+    table.write_csv(tmp_path / "a.tsv", separator="\t")
+    table.write_parquet(tmp_path / "a.parquet")
+    table.write_ndjson(tmp_path / "a.jsonl")
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(table.to_dicts()))
+    for name in ("a.csv", "a.tsv", "a.parquet", "a.jsonl", "a.pkl"):
+        found = read(tmp_path, files=name).select(columns).rows()
+        assert found == [(None, "a"), (None, "b"), (None, "c"), (None, None), ("text", None), (" a ", None)], name
+    (tmp_path / "empty.txt").write_bytes(b" \n")
+    assert read(tmp_path, files="empty.txt", format="documents")["text"].to_list() == [None]
+
+
+def test_no_records_is_no_error_here(tmp_path: Path) -> None:
+    """A part of many may be empty; cleaning says when all are."""
+    empty = pl.DataFrame(schema={"text": pl.String, "label": pl.String})
+    empty.write_csv(tmp_path / "a.csv")
+    empty.write_parquet(tmp_path / "a.parquet")
+    for name in ("a.txt", "a.jsonl"):
+        (tmp_path / name).write_bytes(b"\n\n")
+    for name in ("a.csv", "a.parquet", "a.txt", "a.jsonl"):
+        table, digests = read_sources(Sources.model_validate({"files": name}), CleaningSpec(), str(tmp_path))
+        assert (table.height, list(digests)) == (0, [name])
+
+
 def test_ids_follow_from_content(tmp_path: Path) -> None:
     """A record keeps its id when others come before it and when its label is mended; equal records are told apart."""
     (tmp_path / "a.txt").write_text("one\ntwo\ntwo\n")

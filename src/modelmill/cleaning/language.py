@@ -10,6 +10,9 @@ from modelmill.specs.cleaning import LanguagesSpec
 LONGEST = 1000
 """Characters that are looked at; more change nothing and cost time."""
 
+ALL = 176
+"""Languages that the model knows."""
+
 
 @cache
 def _detector() -> Any:
@@ -29,3 +32,11 @@ def _foreign(text: str, spec: LanguagesSpec) -> str | None:
     best = _detector().detect(text, model="lite", k=1)[0]
     surely = best["lang"] not in spec.allowed and best["score"] >= spec.surely
     return f"language: {best['lang']}" if surely else None
+
+
+def likeliest(text: str, languages: Sequence[str]) -> str:
+    """The language that a text is in most likely, of some; the first of them where it is in none."""
+    if len(languages) == 1:
+        return languages[0]
+    scores = {found["lang"]: found["score"] for found in _detector().detect(text, model="lite", k=ALL)}
+    return max(languages, key=lambda language: scores.get(language, 0.0))

@@ -1,4 +1,4 @@
-"""Personal data in texts: found by pattern and check digit, masked by keyed pseudonyms.
+"""Personal data in texts: found by pattern and check digit, or by a recogniser, masked by keyed pseudonyms.
 
 A pseudonym is the start of an HMAC of the value: the same value has the same one in every record, and nobody without
 the key can tell by trying values which one it stands for.
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from modelmill.cleaning.recognise import Find, recognise
 from modelmill.specs.cleaning import PrivacySpec
 
 MOST_GROUPS = 9
@@ -174,8 +175,8 @@ KINDS: dict[str, Kind] = {
 
 
 def pseudonym(kind: str, value: str, key: bytes) -> str:
-    """'<email_1f3a9c2b>', the same for all spellings of a value."""
-    canonical = KINDS[kind].canonical(value)
+    """'<email_1f3a9c2b>', the same for all spellings of a value; of a kind not in `KINDS`, case and blanks aside."""
+    canonical = KINDS[kind].canonical(value) if kind in KINDS else " ".join(value.casefold().split())
     digest = hmac.new(key, f"{kind}:{canonical}".encode(), hashlib.sha256).hexdigest()
     return f"<{kind}_{digest[:DIGITS]}>"
 
@@ -208,6 +209,31 @@ def mask(text: str, kinds: Iterable[str], key: bytes) -> tuple[str, Counter[str]
     return text, +found
 
 
+_PSEUDONYM = re.compile(rf"<[a-z_]+_[0-9a-f]{{{DIGITS}}}>")
+_CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
+"""A value without the blanks and marks around it."""
+
+
+def mask_finds(text: str, finds: Iterable[Find], key: bytes) -> tuple[str, Counter[str]]:
+    """The text with a recogniser's finds replaced by pseudonyms, and how many of each kind there were.
+
+    What is a pseudonym already stays. Of finds that overlap the longer comes first, then the surer; what only the other
+    one holds is masked as its own kind, so that no half of a name is left.
+    """
+    taken = bytearray(len(text))
+    for match in _PSEUDONYM.finditer(text):
+        taken[slice(*match.span())] = b"\1" * len(match[0])
+    parts = []
+    for find in sorted(finds, key=lambda find: (find.start - find.end, -find.score, find.start)):
+        for free in re.finditer(rb"\0+", taken[find.start : find.end]):
+            if core := _CORE.search(text, find.start + free.start(), find.start + free.end()):
+                parts.append((*core.span(), find.kind))
+        taken[find.start : find.end] = b"\1" * (find.end - find.start)
+    for start, end, kind in sorted(parts, reverse=True):
+        text = text[:start] + pseudonym(kind, text[start:end], key) + text[end:]
+    return text, Counter(kind for *_, kind in parts)
+
+
 def mask_records(records: pl.DataFrame, spec: PrivacySpec) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Mask the texts of records.
 
@@ -215,10 +241,14 @@ def mask_records(records: pl.DataFrame, spec: PrivacySpec) -> tuple[pl.DataFrame
         the records, and a report: how many values of each kind were masked, in how many records.
 
     Raises:
-        DataError: when the environment holds no key.
+        DataError: when the environment holds no key, or the recogniser cannot be used.
     """
     key = spec.secret()
     masked = [mask(text, spec.kinds, key) for text in records["text"]]
+    if spec.presidio:
+        finds = recognise([text for text, _ in masked], spec.presidio)
+        more = (mask_finds(text, found, key) for (text, _), found in zip(masked, finds, strict=True))
+        masked = [(text, counts + new) for (_, counts), (text, new) in zip(masked, more, strict=True)]
     found = sum((counts for _, counts in masked), Counter[str]())
     report = {"masked": dict(sorted(found.items())), "records": sum(bool(counts) for _, counts in masked)}
     return records.with_columns(pl.Series("text", [text for text, _ in masked], dtype=pl.String)), report

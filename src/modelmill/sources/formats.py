@@ -1,10 +1,9 @@
 """One reader per file format: a file becomes tables whose first column is the place in the file.
 
 Every reader yields tables of up to `BATCH` records, with the columns `#line` (1-based line or row) and the file's own
-columns as text, so that memory does not grow with the file; pickles are read whole.
+columns as text (a blank cell is missing), so that memory does not grow with the file; pickles are read whole.
 """
 
-import csv
 import json
 import math
 import pickle
@@ -17,7 +16,8 @@ from typing import Any, TypeVar
 import polars as pl
 
 from modelmill.errors import SourceError
-from modelmill.sources.lines import LONGEST, text_lines, whole_text
+from modelmill.sources.lines import text_lines, whole_text
+from modelmill.sources.separated import separated
 
 LINE = "#line"
 """The column of every reader's table that says where a record stands."""
@@ -63,38 +63,16 @@ def read_pos_tagged(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFr
 
 def read_document(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
     """The whole file is one record."""
-    yield pl.DataFrame({LINE: [1], "text": [whole_text(path, shown, encoding)]})
+    yield _without_blanks(pl.DataFrame({LINE: [1], "text": [whole_text(path, shown, encoding)]}))
 
 
 def _read_separated(path: Path, shown: str, encoding: str, separator: str) -> Iterator[pl.DataFrame]:
-    """Rows under a header. A row with a wrong number of fields stops the reading: its columns cannot be told."""
-    csv.field_size_limit(LONGEST)  # a quote that is never closed swallows the rest of the file
-    lines = (f"{line}\n" for line in text_lines(path, shown, encoding))
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    try:
-        header = next(reader, None)
-        if not header:
-            raise SourceError(f"{shown}:1: the file is empty; a header line with the column names was expected.")
-        schema: dict[str, Any] = {LINE: pl.Int64, **dict.fromkeys(header, pl.String)}
-        if len(schema) != len(header) + 1:
-            raise SourceError(f"{shown}:1: a column name stands twice (or is '#line'); rename one of them.")
-        yield from _tables(_separated_rows(reader, len(header), shown), schema)
-    except csv.Error as error:
-        raise SourceError(f"{shown}:{reader.line_num}: {error}; mend the quotes of this row.") from None
-
-
-def _separated_rows(reader: Any, width: int, shown: str) -> Iterator[tuple[object, ...]]:
-    """Line and fields of each row; a quoted field may span lines, the record stands where it begins."""
-    end = reader.line_num
-    for row in reader:
-        line, end = end + 1, reader.line_num
-        if row and len(row) != width:
-            raise SourceError(
-                f"{shown}:{line}: {len(row)} fields where the header names {width}.\n"
-                "Mend the row (quote fields that hold the separator), or declare the right `format`."
-            )
-        if row:
-            yield (line, *(field if field.strip() else None for field in row))
+    names, rows = separated(path, shown, encoding, separator)
+    schema: dict[str, Any] = {LINE: pl.Int64, **dict.fromkeys(names, pl.String)}
+    if len(schema) != len(names) + 1:
+        raise SourceError(f"{shown}:1: a column name stands twice (or is '#line'); rename one of them.")
+    for table in _tables(rows, schema):
+        yield _without_blanks(table)
 
 
 def read_csv(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
@@ -108,13 +86,13 @@ def read_tsv(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
 
 
 def read_jsonl(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
-    """One JSON object a line; every key of the file is a column, also where it comes late, so it is read twice."""
-    names = list(dict.fromkeys(key for row in _objects(path, shown, encoding) for key in row)) or [LINE]
-    rows: Sequence[dict[str, Any]] = ()
+    """One JSON object a line; every key of the file is a column, also where it comes late, so it is read twice.
+
+    A file without objects has no columns, and gives no table.
+    """
+    names = list(dict.fromkeys(key for row in _objects(path, shown, encoding) for key in row))
     for rows in _batches(_objects(path, shown, encoding)):
         yield _table_of(rows, names)
-    if not rows:
-        yield _table_of([], names)
 
 
 def _objects(path: Path, shown: str, encoding: str) -> Iterator[dict[str, Any]]:
@@ -142,7 +120,13 @@ def _table_of(rows: Sequence[dict[str, Any]], names: list[str]) -> pl.DataFrame:
     """Mappings with a `LINE` as a table of text; a key that a row lacks is missing there."""
     schema = {name: pl.Int64 if name == LINE else pl.String for name in names}
     cells = [{name: row.get(name) if name == LINE else _as_text(row.get(name)) for name in names} for row in rows]
-    return pl.DataFrame(cells, schema=schema)
+    return _without_blanks(pl.DataFrame(cells, schema=schema))
+
+
+def _without_blanks(table: pl.DataFrame) -> pl.DataFrame:
+    """An empty or blank cell is a missing one, whatever the format: a CSV file cannot tell the two apart."""
+    texts = [pl.col(name) for name, kind in table.schema.items() if kind == pl.String]
+    return table.with_columns(pl.when(text.str.contains(r"\S")).then(text) for text in texts)
 
 
 def _mappings(rows: Iterable[dict[str, Any]]) -> Iterator[pl.DataFrame]:
@@ -238,4 +222,4 @@ def _plain(table: pl.DataFrame, first: int) -> pl.DataFrame:
     simple = [n for n, kind in kinds if not kind.is_nested() and kind not in (pl.Binary, pl.Object)]
     floats = [n for n in simple if table.schema[n].is_float()]
     plain = table.select(simple).with_columns(pl.col(floats).fill_nan(None)).cast(pl.String)
-    return plain.with_row_index(LINE, first).with_columns(pl.col(LINE).cast(pl.Int64))
+    return _without_blanks(plain.with_row_index(LINE, first).with_columns(pl.col(LINE).cast(pl.Int64)))

@@ -27,18 +27,22 @@ def text_lines(path: Path, shown: str, encoding: str) -> Iterator[str]:
     Raises:
         SourceError: names the line that cannot be decoded, is too long, or at which a damaged archive ends.
     """
-    number, pending = 1, ""
+    number, length, pending = 1, 0, [""]
     for text in _decoded(path, shown, encoding):
-        *lines, pending = (pending + text).split("\n")
-        yield from lines
-        number += len(lines)
-        if len(pending) > LONGEST:
+        first, *lines = text.split("\n")
+        pending.append(first)
+        if lines:
+            yield "".join(pending)
+            yield from lines[:-1]
+            number, length, pending = number + len(lines), 0, [lines[-1]]
+        length += len(lines[-1] if lines else first)
+        if length > LONGEST:
             raise SourceError(
                 f"{shown}:{number}: this line is longer than {LONGEST >> 20} million characters.\n"
                 "Break it up; or declare `format: documents` if the file is one record, or the right format."
             )
-    if pending:
-        yield pending
+    if length:
+        yield "".join(pending)
 
 
 def whole_text(path: Path, shown: str, encoding: str) -> str:
@@ -55,6 +59,11 @@ def _decoded(path: Path, shown: str, encoding: str) -> Iterator[str]:
             text = decoder.decode(data, final=not data)
         except UnicodeError as error:
             raise _undecodable(error, path, f"{shown}:{feeds + 1}", encoding, feeds) from None
+        if not begun and (wide := _wide(text, data)):
+            raise SourceError(
+                f"{shown}:1: NUL characters stand in the text, as in UTF-16 without a byte-order mark.\n"
+                f"Save the file as UTF-8, or declare the encoding in `source` (`encoding: {wide}`)."
+            )
         feeds += text.count("\n")
         yield text if begun else text.removeprefix("\ufeff")
         begun = begun or bool(text)
@@ -62,25 +71,36 @@ def _decoded(path: Path, shown: str, encoding: str) -> Iterator[str]:
 
 def _pieces(path: Path, shown: str) -> Iterator[bytes]:
     """The bytes of a file, gunzipped."""
+    zipped = path.suffix.lower() == ".gz"
     try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
+        if zipped and not path.stat().st_size:
+            raise EOFError("it has no bytes")  # to `gzip` that is an archive of nothing
+        with gzip.open(path) if zipped else path.open("rb") as stream:
             while data := stream.read(PIECE):
                 yield data
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise SourceError(f"{shown}: this gzip archive is damaged or cut off ({error}); bring it again.") from None
 
 
+def _wide(text: str, data: bytes) -> str | None:
+    """The kind of UTF-16 that a file without a mark is in: any encoding may read that, with a NUL at each line feed."""
+    if "\0" not in text[:2] and "\n\0" not in text and "\0\n" not in text:
+        return None
+    return "utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be"
+
+
 def _undecodable(error: UnicodeError, path: Path, place: str, encoding: str, feeds: int) -> SourceError:
     """What cannot be decoded, where, and which encoding would read the file."""
-    wrong = ""
+    wrong, cut_off = "", ""
     if isinstance(error, UnicodeDecodeError):
         before = error.object[: error.start].decode(encoding, "ignore").count("\n")
         place = f"{place.rpartition(':')[0]}:{feeds + before + 1}"
         wrong = f"byte 0x{error.object[error.start : error.start + 1].hex()} "
+        cut_off = "Bring it again, if it was cut off in this character. " if error.end == len(error.object) else ""
     guess = next(name for name in GUESSES if _decodes(path, name))
     return SourceError(
         f"{place}: {wrong or 'the text '}is not {encoding}.\n"
-        f"Save the file as UTF-8, or declare the encoding in `source` (`encoding: {guess}` would read it)."
+        f"{cut_off}Save the file as UTF-8, or declare the encoding in `source` (`encoding: {guess}` would read it)."
     )
 
 

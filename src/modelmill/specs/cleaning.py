@@ -39,6 +39,35 @@ PersonalData = Literal[
 ]
 
 
+Recognised = Literal[
+    "PERSON", "LOCATION", "ORGANIZATION", "NRP", "DATE_TIME",
+    "CRYPTO", "MAC_ADDRESS", "UUID", "PHONE_NUMBER", "MEDICAL_LICENSE",
+    "UK_NHS", "US_BANK_NUMBER", "US_DRIVER_LICENSE", "US_ITIN", "US_PASSPORT",
+    "ES_NIE", "ES_NIF", "IT_DRIVER_LICENSE", "IT_FISCAL_CODE", "IT_IDENTITY_CARD", "IT_PASSPORT", "IT_VAT_CODE",
+    "PL_PESEL",
+]  # fmt: skip
+"""Presidio's names of what our own kinds lack. Left out are those that they have; of these, presidio's recognisers of
+addresses would fetch a list of domains from the network."""
+
+
+class PresidioSpec(Spec):
+    """Names, places and more, found by Microsoft's presidio over spaCy pipelines; the extra `presidio`.
+
+    With more than one pipeline, a text is read by that of its likeliest language.
+    """
+
+    pipelines: dict[Annotated[str, Field(pattern="^[a-z]{2}$")], str] = Field(
+        min_length=1,
+        description="language (ISO 639-1): its spaCy pipeline, an installed package such as zh_core_web_sm or a folder",
+    )
+    entities: Annotated[list[Recognised], OneOrMore()] = Field(
+        ["PERSON", "LOCATION", "CRYPTO", "MAC_ADDRESS"], min_length=1, description="presidio's names"
+    )
+    least_score: Share = Field(
+        0.4, description="least certainty; spaCy's finds have 0.85, numbers that could be anything 0.05 to 0.4"
+    )
+
+
 class LanguagesSpec(Spec):
     """Languages that a text may be in; others are rejected where it is sure that they are others."""
 
@@ -54,6 +83,7 @@ class PrivacySpec(Spec):
 
     kinds: Annotated[list[PersonalData], OneOrMore()] = Field(default_factory=lambda: list(get_args(PersonalData)))
     key: str = Field("MODELMILL_PSEUDONYM_KEY", description="environment variable that holds the secret key")
+    presidio: PresidioSpec | None = Field(None, description="a recogniser that looks at what the kinds leave")
 
     def secret(self) -> bytes:
         """The key that pseudonyms and ids follow from; `DataError` when the environment does not hold it."""
