@@ -5,6 +5,7 @@ from typing import Any
 from modelmill.evaluation.report import better, describe_gate, gate_passes
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
+from modelmill.specs.training import FineTuningSpec
 
 
 def model_card(
@@ -114,5 +115,15 @@ def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpe
         f"{training['steps']} steps in {training['epochs']} epochs, {training['seconds']:.0f} s, "
         f"{training['precision']}; learning rate {training['learning_rate']:g}, "
         f"{training['batch_tokens']} tokens a batch, seed {training['seed']}. "
-        f"The weights of the epoch with the best validation macro-F1 ({training['best']:.3f}) are kept."
+        f"The weights of the epoch with the best validation macro-F1 ({training['best']:.3f}) are kept. "
+        f"{training['trained_parameters']} parameters were trained; the model has {training['parameters']}."
+        f"{_options(training)}"
     )
+
+
+def _options(training: dict[str, Any]) -> str:
+    """What was declared otherwise than by default, as far as the sentences before do not say it."""
+    defaults = FineTuningSpec().model_dump(mode="json")
+    told = {"learning_rate", "batch_tokens", "max_epochs", "precision", "seed"}
+    chosen = [f"`{key}: {training[key]}`" for key in defaults if key not in told and training[key] != defaults[key]]
+    return f" Declared otherwise than by default: {', '.join(chosen)}." if chosen else ""

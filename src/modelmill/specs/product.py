@@ -71,6 +71,16 @@ class ProductSpec(Spec):
             )
         return self
 
+    @model_validator(mode="after")
+    def _weights_of_the_labels(self) -> Self:
+        weights, labels = self.training.class_weights, self.contract.labels
+        if isinstance(weights, dict) and labels and set(weights) != set(labels):
+            raise ValueError(
+                f"`training.class_weights` has {', '.join(sorted(weights))}, but `contract.labels` has "
+                f"{', '.join(sorted(labels))}; give each label its weight"
+            )
+        return self
+
     @field_validator("source")
     @classmethod
     def _some_source(cls, value: Sources) -> Sources:

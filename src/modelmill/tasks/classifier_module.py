@@ -1,67 +1,115 @@
 """Fine-tuning of a sequence classifier as a Lightning module."""
 
+import math
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassF1Score
 
 from modelmill.specs.training import FineTuningSpec
 from modelmill.tokenization.tokens import Tokens
+from modelmill.training.adversarial_module import adversarial_loss
 from modelmill.training.batches import Rows, mixed_batches, padded
 from modelmill.training.module import TrainedModule
+from modelmill.training.parameters_module import layer_rates, parameter_groups
 
-Batch = list[list[torch.Tensor]]
-"""Buckets; each is ids and attention mask, both (records, longest), and labels (records,)."""
+Buckets = list[list[torch.Tensor]]
+"""Each is ids and attention mask, both (records, longest), and labels (records,)."""
+Batch = tuple[Buckets, float]
+"""Buckets, and a factor on their mean loss: with it, the mean over a step's batches is the mean over its records."""
 
 
 class Classifier(TrainedModule):
     """A transformers sequence classifier, trained on batches of a token budget."""
 
-    def __init__(self, model: Any, train: Tokens, spec: FineTuningSpec, seed: int) -> None:
-        steps = len(mixed_batches(train.lengths, spec.batch_tokens, (seed, 0)))  # an epoch has about as many
-        super().__init__(model, spec, spec.max_epochs * steps, decay=1 - spec.warmup)
+    def __init__(
+        self, model: Any, train: Tokens, spec: FineTuningSpec, class_weights: NDArray[np.float32] | None
+    ) -> None:
+        batches = len(mixed_batches(train.lengths, spec.batch_tokens, (spec.seed, 0)))  # an epoch has about as many
+        total_steps = spec.max_epochs * math.ceil(batches / spec.accumulate)
+        super().__init__(model, spec, total_steps, decay=1 - spec.warmup, schedule=spec.schedule)
         self.train_tokens = train
         self.spec = spec
-        self.seed = seed
         self.pad = model.config.pad_token_id or 0
         self.f1 = MulticlassF1Score(model.config.num_labels, average="macro")
+        self.class_weights: torch.Tensor | None
+        weights = None if class_weights is None else torch.from_numpy(class_weights)
+        self.register_buffer("class_weights", weights, persistent=False)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """The batches of the current epoch, in an order that follows from seed and epoch."""
-        batches = mixed_batches(self.train_tokens.lengths, self.spec.batch_tokens, (self.seed, self.current_epoch))
-        return loader(self.train_tokens, batches, self.pad)
+        epoch_seed = (self.spec.seed, self.current_epoch)
+        batches = mixed_batches(self.train_tokens.lengths, self.spec.batch_tokens, epoch_seed)
+        return loader(self.train_tokens, batches, self.pad, self.spec.accumulate)
 
-    def _forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (records, classes) and labels (records,) of all buckets of a batch."""
-        logits = [self.model(input_ids=ids, attention_mask=mask).logits.float() for ids, mask, _ in batch]
-        return torch.cat(logits), torch.cat([labels for _, _, labels in batch])
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Rates by layer."""
+        return parameter_groups(self.model, self.spec, layer_rates(self.model, self.spec.layer_decay), self.spec.l1)
+
+    def _logits(self, buckets: Buckets) -> torch.Tensor:
+        """Logits (records, classes) of all buckets of a batch."""
+        return torch.cat([self.model(input_ids=ids, attention_mask=mask).logits.float() for ids, mask, _ in buckets])
+
+    def _loss(self, buckets: Buckets) -> torch.Tensor:
+        """Cross-entropy, each record weighing as its class does."""
+        logits, labels = self._logits(buckets), _labels(buckets)
+        smoothing = self.spec.label_smoothing
+        if self.class_weights is None:
+            return torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        losses = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
+        return (losses * self.class_weights[labels]).mean()
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
-        """Cross-entropy, each record weighing the same."""
-        logits, labels = self._forward(batch)
-        loss = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=self.spec.label_smoothing)
-        self.log("train_loss", loss, prog_bar=True, batch_size=len(labels))
-        return loss
+        """The loss, with that of the adversary where one is declared."""
+        buckets, factor = batch
+        if self.spec.adversarial:
+            masks, embeddings = [mask for _, mask, _ in buckets], self.model.get_input_embeddings()
+            loss, harder = adversarial_loss(
+                lambda: self._loss(buckets), embeddings, masks, self.spec.adversarial.epsilon
+            )
+            self.log("adversarial_loss", harder, batch_size=len(_labels(buckets)))
+            total = loss + harder
+        else:
+            total = loss = self._loss(buckets)
+        self.log("train_loss", loss, prog_bar=True, batch_size=len(_labels(buckets)))
+        return total * factor
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        """Loss and macro-F1 on the validation split."""
-        logits, labels = self._forward(batch)
+        """Plain cross-entropy and macro-F1 on the validation split."""
+        buckets = batch[0]
+        logits, labels = self._logits(buckets), _labels(buckets)
         loss = torch.nn.functional.cross_entropy(logits, labels)
         self.f1.update(logits, labels)
         self.log("validation_loss", loss, batch_size=len(labels))
         self.log("validation_macro_f1", self.f1, prog_bar=True, batch_size=len(labels))
 
 
-def loader(tokens: Tokens, batches: list[list[Rows]], pad: int) -> DataLoader[Any]:
-    """Batches of row numbers as batches of tensors."""
+def _labels(buckets: Buckets) -> torch.Tensor:
+    """Classes (records,) of all buckets of a batch."""
+    return torch.cat([labels for _, _, labels in buckets])
+
+
+def loader(tokens: Tokens, batches: list[list[Rows]], pad: int, accumulate: int = 1) -> DataLoader[Any]:
+    """Batches of row numbers as batches of tensors; the next `accumulate` of them make a step."""
 
     def tensors(rows: Rows) -> list[torch.Tensor]:
         ids, mask = padded(tokens, rows, pad)
         return [torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(tokens.labels[rows])]
 
-    def collate(batch: list[Rows]) -> Batch:
-        return [tensors(rows) for rows in batch]
+    def collate(item: Any) -> Batch:
+        return [tensors(rows) for rows in item[0]], item[1]
 
-    dataset: Any = batches
+    dataset: Any = list(zip(batches, step_factors(batches, accumulate), strict=True))
     return DataLoader(dataset, batch_size=None, collate_fn=collate, shuffle=False)
+
+
+def step_factors(batches: list[list[Rows]], accumulate: int) -> list[float]:
+    """Factor of each batch: its records over those of its step, times `accumulate`, by which the step divides; the last
+    step of an epoch may have fewer batches, and divides by the same.
+    """
+    records = [sum(map(len, batch)) for batch in batches]
+    steps = [records[start : start + accumulate] for start in range(0, len(records), accumulate)]
+    return [accumulate * count / sum(step) for step in steps for count in step]

@@ -15,7 +15,9 @@ from modelmill.specs.training import FineTuningSpec
 from modelmill.text import normalise
 from modelmill.tokenization.tokens import Tokens, TokenShards, encode, load_tokenizer
 from modelmill.training.batches import length_buckets, padded
+from modelmill.training.class_weights import class_weights
 from modelmill.training.fit import FitPlan, fit
+from modelmill.training.prepare import prepared
 
 BATCH_TOKENS = 8192
 """Tokens of a batch at prediction, padding included: about 100 MB of activations for a small encoder."""
@@ -50,7 +52,8 @@ def fine_tune(
         the classifier, its curves, and a report of the training.
 
     Raises:
-        DataError: when the tokens are of another tokenizer, or the backbone's weights do not fit its config.
+        DataError: when the tokens are of another tokenizer, the backbone's weights do not fit its config, or what is
+            declared does not fit the backbone or the labels.
     """
     return _train(tokens, backbone, spec, random_start=False)
 
@@ -72,30 +75,34 @@ def _train(
     shards = TokenShards.load(tokens)
     tokenizer = load_tokenizer(backbone)
     shards.check_made_by(tokenizer)
+    train, validation = shards.splits["train"], shards.splits["validation"]
+    weights = class_weights(spec, train.labels, shards.label_names)
     lightning.seed_everything(spec.seed, verbose=False)
     model = _new_model(backbone, shards.label_names, spec.dropout, random_start)
-    module = Classifier(model, shards.splits["train"], spec, spec.seed)
-    validation = shards.splits["validation"]
-    curves, report = fit(
-        module,
-        None,
-        loader(validation, [[rows] for rows in length_buckets(validation.lengths, BATCH_TOKENS, None)], module.pad),
-        FitPlan(
-            precision=spec.precision,
-            max_epochs=spec.max_epochs,
-            monitor="validation_macro_f1",
-            patience=spec.patience,
-        ),
-    )
+    with prepared(model, spec) as sizes:
+        module = Classifier(model, train, spec, weights)
+        curves, report = fit(
+            module,
+            None,
+            loader(validation, [[rows] for rows in length_buckets(validation.lengths, BATCH_TOKENS, None)], module.pad),
+            FitPlan(
+                precision=spec.precision,
+                max_epochs=spec.max_epochs,
+                monitor="validation_macro_f1",
+                patience=spec.patience,
+                accumulate=spec.accumulate,
+            ),
+        )
+    training = spec.model_dump(mode="json")
     product = {
         "task": "text_classification",
         "labels": shards.label_names,
         "max_tokens": shards.max_tokens,
         "trained_on_sha256": shards.records_sha256,
         "random_start": random_start,
-        "training": spec.model_dump(mode="json"),
+        "training": training,
     }
-    return TrainedClassifier(model, tokenizer, product), curves, {**spec.model_dump(), **report}
+    return TrainedClassifier(model, tokenizer, product), curves, {**training, **sizes, **report}
 
 
 def _new_model(backbone: Path, labels: list[str], dropout: float, random_start: bool) -> Any:

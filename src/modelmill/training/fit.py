@@ -25,7 +25,8 @@ CURVE = {"name": pl.String, "step": pl.Int64, "value": pl.Float64}
 class FitPlan:
     """How long to train, in what precision, and which weights to keep.
 
-    `monitor` is a logged figure whose highest value marks the best weights; None keeps the last ones.
+    `monitor` is a logged figure whose highest value marks the best weights; None keeps the last ones. `accumulate`
+    batches make a step, and the gradient is their mean.
     """
 
     precision: DeclaredPrecision
@@ -34,6 +35,7 @@ class FitPlan:
     validate_every: int | None = None
     monitor: str | None = None
     patience: int = 1
+    accumulate: int = 1
 
 
 def resolve_precision(precision: DeclaredPrecision) -> Precision:
@@ -111,6 +113,7 @@ def _trainer_options(plan: FitPlan) -> dict[str, Any]:
     return {
         "max_epochs": plan.max_epochs,
         "max_steps": plan.max_steps,
+        "accumulate_grad_batches": plan.accumulate,
         "deterministic": True,
         "devices": 1,  # more would start `kedro run` again in every process
         "check_val_every_n_epoch": 1 if plan.validate_every is None else None,

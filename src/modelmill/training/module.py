@@ -4,37 +4,35 @@ from typing import Any
 
 import pytorch_lightning as lightning
 import torch
-from transformers import get_wsd_schedule
 
-from modelmill.specs.training import OptimizerSpec
+from modelmill.specs.training import OptimizerSpec, Schedule
+from modelmill.training.parameters_module import parameter_groups, shrink
+from modelmill.training.schedules_module import new_schedule
 
 
 class TrainedModule(lightning.LightningModule):
-    """AdamW; the rate rises linearly, stays, and falls linearly to zero over the last part of the steps."""
+    """AdamW; the rate rises linearly, stays, and falls to zero over the last part of the steps."""
 
-    def __init__(self, model: Any, spec: OptimizerSpec, total_steps: int, decay: float) -> None:
+    def __init__(
+        self, model: Any, spec: OptimizerSpec, total_steps: int, decay: float, schedule: Schedule = "linear"
+    ) -> None:
         super().__init__()
         self.model = model
         self.optimizer_spec = spec
         self.total_steps = total_steps
         self.decay = decay
+        self.schedule: Schedule = schedule
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """All that is trained, at one rate."""
+        return parameter_groups(self, self.optimizer_spec, {}, l1=0.0)
 
     def configure_optimizers(self) -> Any:
         """Matrices are decayed, biases and norms are not."""
         spec = self.optimizer_spec
-        trained = [p for p in self.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": spec.weight_decay},
-            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=spec.learning_rate, betas=(0.9, 0.98), fused=True)
-        schedule = get_wsd_schedule(
-            optimizer,
-            num_warmup_steps=round(spec.warmup * self.total_steps),
-            num_decay_steps=round(self.decay * self.total_steps),
-            num_training_steps=self.total_steps,
-            decay_type="linear",
-        )
+        optimizer = torch.optim.AdamW(self.parameter_groups(), lr=spec.learning_rate, betas=(0.9, 0.98), fused=True)
+        optimizer.register_step_post_hook(shrink)
+        schedule = new_schedule(optimizer, self.schedule, self.total_steps, spec.warmup, self.decay)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
