@@ -1,6 +1,8 @@
 """Fine-tuning steps against a plain loop."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,11 @@ from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
 
 from modelmill.specs.training import FineTuningSpec
-from modelmill.tasks.classifier_module import Classifier, loader, step_factors
+from modelmill.tasks.classifier_module import Classifier, step_factors
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.batches import mixed_batches, padded
 from modelmill.training.class_weights import class_weights
-from modelmill.training.fit import FitPlan, fit
+from modelmill.training.fit import FitPlan, Work, fit
 from modelmill.training.parameters_module import depths
 from modelmill.training.prepare import prepared
 from tests.training.models import classifier, texts
@@ -36,10 +38,10 @@ def run(model: Any, tokens: Tokens, spec: FineTuningSpec) -> Recorded:
     """Train with Lightning."""
     module = Recorded(model, tokens, spec, class_weights(spec, tokens.labels, ["a", "b"]))
     module.steps = []
-    validation = loader(texts(4, seed=9), [[np.arange(4)]], 0)
     plan = FitPlan(spec.precision, max_epochs=spec.max_epochs, accumulate=spec.accumulate)
-    with prepared(model, spec):
-        report = fit(module, None, validation, plan)[1]
+    with prepared(model, spec), TemporaryDirectory() as folder:
+        validation = module.validation_batches(texts(4, seed=9), 1000)
+        report = fit(module, validation, plan, Work.of(Path(folder), spec))[1]
     assert report["steps"] == len(module.steps)
     return module
 
@@ -188,7 +190,7 @@ class FirstIsBest(Classifier):
         self.log("validation_macro_f1", 1.0 - self.current_epoch, batch_size=1)
 
 
-def test_the_best_epoch_comes_back_with_its_adapters() -> None:
+def test_the_best_epoch_comes_back_with_its_adapters(tmp_path: Path) -> None:
     """After four epochs, of which the first was best, adapters and head are those of the first; merged they give its
     logits."""
     tokens, model = texts(40), classifier("bert")
@@ -197,7 +199,7 @@ def test_the_best_epoch_comes_back_with_its_adapters() -> None:
     with prepared(model, spec):
         module = FirstIsBest(model, tokens, spec, None)
         plan = FitPlan("32-true", max_epochs=4, monitor="validation_macro_f1", patience=9)
-        report = fit(module, None, loader(tokens, [[np.arange(4)]], 0), plan)[1]
+        report = fit(module, module.validation_batches(texts(4), 1000), plan, Work.of(tmp_path / "work", spec))[1]
         assert (report["epochs"], report["best"]) == (4, 1.0)
         same = [{n for n, p in module.state_dict().items() if torch.equal(p, epoch[n])} for epoch in module.epochs]
         adapters = {name for name in module.epochs[0] if "lora_" in name}

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,9 @@ BASE = {"max_epochs": 2, "batch_tokens": 512, "learning_rate": 0.003, "precision
 def tune(project: Project, **options: Any) -> tuple[TrainedClassifier, pl.DataFrame, dict[str, Any]]:
     """Fine-tune the tiny backbone."""
     spec = FineTuningSpec.model_validate(BASE | options)
-    return fine_tune(
-        project.root / "data/05_model_input/mood/tokens", project.root / "data/06_models/tiny/backbone", spec
-    )
+    data = project.root / "data"
+    with TemporaryDirectory() as folder:
+        return fine_tune(data / "05_model_input/mood/tokens", data / "06_models/tiny/backbone", spec, Path(folder))
 
 
 def saved(model: TrainedClassifier, folder: Path) -> Path:

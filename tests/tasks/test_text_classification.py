@@ -61,10 +61,10 @@ def test_dropout_is_on_in_training(trained: Project, random_start: bool) -> None
     assert {share for name, share in shares.items() if name.startswith("model.")} == {0.0}
 
 
-def test_the_report_says_what_was_done(trained: Project) -> None:
+def test_the_report_says_what_was_done(trained: Project, tmp_path: Path) -> None:
     """`precision: auto` is what was asked for; the report names the precision that it came to."""
     tokens, backbone = trained.root / "data/05_model_input/mood/tokens", trained.root / "data/06_models/tiny/backbone"
-    report = fine_tune(tokens, backbone, FineTuningSpec(max_epochs=1, batch_tokens=512))[2]
+    report = fine_tune(tokens, backbone, FineTuningSpec(max_epochs=1, batch_tokens=512), tmp_path / "work")[2]
     assert report["precision"] in ("bf16-mixed", "32-true")
     assert report["max_epochs"] == report["epochs"] == 1
 
@@ -76,7 +76,7 @@ def test_tokens_of_another_tokenizer_are_refused(trained: Project, tmp_path: Pat
     about = json.loads((tokens / "tokens.json").read_text())
     (tokens / "tokens.json").write_text(json.dumps({**about, "vocabulary_sha256": "0" * 64}))
     with pytest.raises(DataError, match="made by another tokenizer"):
-        fine_tune(tokens, trained.root / "data/06_models/tiny/backbone", FineTuningSpec())
+        fine_tune(tokens, trained.root / "data/06_models/tiny/backbone", FineTuningSpec(), tmp_path / "work")
 
 
 def test_an_encoder_without_its_weights_is_refused(trained: Project, tmp_path: Path) -> None:
@@ -88,5 +88,5 @@ def test_an_encoder_without_its_weights_is_refused(trained: Project, tmp_path: P
     save_file(tensors, backbone / "model.safetensors", metadata={"format": "pt"})
     tokens = trained.root / "data/05_model_input/mood/tokens"
     with pytest.raises(DataError, match=r"lack 1 tensors of its encoder, model.layers.0.attn.Wo.weight"):
-        fine_tune(tokens, backbone, FineTuningSpec())
+        fine_tune(tokens, backbone, FineTuningSpec(), tmp_path / "work")
     _check_loaded("bert", ["bert.pooler.dense.weight", "classifier.bias"], backbone)

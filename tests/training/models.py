@@ -29,12 +29,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
-def classifier(kind: str, seed: int = 0, labels: int = 2) -> Any:
-    """A sequence classifier of an architecture, in training mode."""
+def classifier(kind: str, seed: int = 0, labels: int = 2, **options: Any) -> Any:
+    """A sequence classifier of an architecture, in training mode; options go over its configuration."""
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     torch.manual_seed(seed)
-    config = AutoConfig.for_model(kind, **CONFIGS[kind], num_labels=labels)
+    config = AutoConfig.for_model(kind, **(CONFIGS[kind] | options), num_labels=labels)
     return AutoModelForSequenceClassification.from_config(config).train()
 
 

@@ -5,14 +5,14 @@ import shutil
 from pathlib import Path
 from typing import Any, Protocol
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import JSONPreview
 
 from modelmill.files import abandoned, aside, sweep
 
 
 class Savable(Protocol):
-    """Something that writes itself into an empty folder."""
+    """Something that writes itself into an empty folder; its `saved`, if it has one, is called when that is safe."""
 
     def save(self, folder: Path) -> None: ...
 
@@ -57,6 +57,7 @@ class Folder(AbstractDataset[Savable, Path]):
         finally:
             shutil.rmtree(part, ignore_errors=True)
             shutil.rmtree(former, ignore_errors=True)
+        getattr(data, "saved", lambda: None)()
 
     def _restore(self) -> None:
         """A writer killed between its two renames leaves the former folder put away, and none in place."""
@@ -82,3 +83,28 @@ class Folder(AbstractDataset[Savable, Path]):
         }
         shown = json.loads((self._filepath / self._show).read_text(encoding="utf-8")) if self._show else None
         return JSONPreview(json.dumps({"content": shown, "bytes": files}, ensure_ascii=False))
+
+
+class WorkFolder(AbstractDataset[None, Path]):
+    """A folder that a node works in; it is an input, there or not, and nothing of it is a result."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """
+        Args:
+            filepath: the folder.
+            metadata: ignored by Kedro, read by kedro-viz.
+        """
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Path:
+        return self._filepath
+
+    def save(self, data: None) -> None:
+        raise DatasetError(f"{self._filepath} is for the node that reads it; nothing is saved there")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}

@@ -25,6 +25,9 @@ class OptimizerSpec(Spec):
     weight_decay: float = Field(0.01, ge=0)
     warmup: Share = Field(0.1, description="share of all steps")
     gradient_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    checkpoint_minutes: float = Field(
+        5.0, ge=0, description="how often the state is saved, besides at each validation: what a kill costs at most"
+    )
 
 
 class FreezeSpec(Spec):

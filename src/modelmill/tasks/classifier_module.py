@@ -1,19 +1,19 @@
 """Fine-tuning of a sequence classifier as a Lightning module."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassF1Score
 
 from modelmill.specs.training import FineTuningSpec
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.adversarial_module import adversarial_loss
-from modelmill.training.batches import Rows, mixed_batches, padded
-from modelmill.training.module import TrainedModule
+from modelmill.training.batches import Rows, length_buckets, mixed_batches, padded
+from modelmill.training.module import Batches, TrainedModule
 from modelmill.training.parameters_module import layer_rates, parameter_groups
 
 Buckets = list[list[torch.Tensor]]
@@ -39,11 +39,16 @@ class Classifier(TrainedModule):
         weights = None if class_weights is None else torch.from_numpy(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """The batches of the current epoch, in an order that follows from seed and epoch."""
-        epoch_seed = (self.spec.seed, self.current_epoch)
-        batches = mixed_batches(self.train_tokens.lengths, self.spec.batch_tokens, epoch_seed)
-        return loader(self.train_tokens, batches, self.pad, self.spec.accumulate)
+    def epoch_batches(self, epoch: int) -> tuple[Callable[[int], Batch], int]:
+        """In an order that follows from seed and epoch."""
+        batches = mixed_batches(self.train_tokens.lengths, self.spec.batch_tokens, (self.spec.seed, epoch))
+        factors = step_factors(batches, self.spec.accumulate)
+        return lambda i: (tensors(self.train_tokens, batches[i], self.pad), factors[i]), len(batches)
+
+    def validation_batches(self, validation: Tokens, budget: int) -> Batches:
+        """Batches of like lengths within a budget of tokens, padding included."""
+        buckets = length_buckets(validation.lengths, budget, None)
+        return Batches(lambda i: (tensors(validation, [buckets[i]], self.pad), 1.0), len(buckets))
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Rates by layer."""
@@ -92,18 +97,10 @@ def _labels(buckets: Buckets) -> torch.Tensor:
     return torch.cat([labels for _, _, labels in buckets])
 
 
-def loader(tokens: Tokens, batches: list[list[Rows]], pad: int, accumulate: int = 1) -> DataLoader[Any]:
-    """Batches of row numbers as batches of tensors; the next `accumulate` of them make a step."""
-
-    def tensors(rows: Rows) -> list[torch.Tensor]:
-        ids, mask = padded(tokens, rows, pad)
-        return [torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(tokens.labels[rows])]
-
-    def collate(item: Any) -> Batch:
-        return [tensors(rows) for rows in item[0]], item[1]
-
-    dataset: Any = list(zip(batches, step_factors(batches, accumulate), strict=True))
-    return DataLoader(dataset, batch_size=None, collate_fn=collate, shuffle=False)
+def tensors(tokens: Tokens, buckets: list[Rows], pad: int) -> Buckets:
+    """Rows of tokens as rectangles."""
+    arrays = ((*padded(tokens, rows, pad), tokens.labels[rows]) for rows in buckets)
+    return [[torch.from_numpy(array) for array in bucket] for bucket in arrays]
 
 
 def step_factors(batches: list[list[Rows]], accumulate: int) -> list[float]:

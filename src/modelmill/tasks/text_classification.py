@@ -1,6 +1,7 @@
 """Text classification: one label per text, by a transformers sequence classifier on a backbone."""
 
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from modelmill.digest import tensor_digest
 from modelmill.errors import DataError
 from modelmill.specs.training import FineTuningSpec
 from modelmill.text import normalise
 from modelmill.tokenization.tokens import Tokens, TokenShards, encode, load_tokenizer
 from modelmill.training.batches import length_buckets, padded
 from modelmill.training.class_weights import class_weights
-from modelmill.training.fit import FitPlan, fit
+from modelmill.training.fit import FitPlan, Work, fit
 from modelmill.training.prepare import prepared
 
 BATCH_TOKENS = 8192
@@ -30,6 +32,7 @@ class TrainedClassifier:
     model: Any
     tokenizer: Any
     product: dict[str, Any]
+    checkpoints: Path
 
     def save(self, folder: Path) -> None:
         """Write safetensors, config, tokenizer and `product.json`."""
@@ -37,9 +40,13 @@ class TrainedClassifier:
         self.tokenizer.save_pretrained(folder)
         (folder / "product.json").write_text(json.dumps(self.product, indent=2, ensure_ascii=False), encoding="utf-8")
 
+    def saved(self) -> None:
+        """The state of the training is not needed any more."""
+        shutil.rmtree(self.checkpoints)
+
 
 def fine_tune(
-    tokens: Path, backbone: Path, spec: FineTuningSpec
+    tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path
 ) -> tuple[TrainedClassifier, pl.DataFrame, dict[str, Any]]:
     """Fine-tune a backbone; the weights of the epoch with the best validation macro-F1 are kept.
 
@@ -47,6 +54,7 @@ def fine_tune(
         tokens: the product's token shards, splits train and validation.
         backbone: a folder that transformers reads.
         spec: how to train.
+        checkpoints: where the training keeps its state; one that was killed goes on from there.
 
     Returns:
         the classifier, its curves, and a report of the training.
@@ -55,22 +63,22 @@ def fine_tune(
         DataError: when the tokens are of another tokenizer, the backbone's weights do not fit its config, or what is
             declared does not fit the backbone or the labels.
     """
-    return _train(tokens, backbone, spec, random_start=False)
+    return _train(tokens, backbone, spec, checkpoints, random_start=False)
 
 
 def fine_tune_random_start(
-    tokens: Path, backbone: Path, spec: FineTuningSpec
+    tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path
 ) -> tuple[TrainedClassifier, pl.DataFrame, dict[str, Any]]:
     """The control: `fine_tune` in every respect, but the backbone's weights are random."""
-    return _train(tokens, backbone, spec, random_start=True)
+    return _train(tokens, backbone, spec, checkpoints, random_start=True)
 
 
 def _train(
-    tokens: Path, backbone: Path, spec: FineTuningSpec, *, random_start: bool
+    tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path, *, random_start: bool
 ) -> tuple[TrainedClassifier, pl.DataFrame, dict[str, Any]]:
     import pytorch_lightning as lightning
 
-    from modelmill.tasks.classifier_module import Classifier, loader
+    from modelmill.tasks.classifier_module import Classifier
 
     shards = TokenShards.load(tokens)
     tokenizer = load_tokenizer(backbone)
@@ -83,14 +91,22 @@ def _train(
         module = Classifier(model, train, spec, weights)
         curves, report = fit(
             module,
-            None,
-            loader(validation, [[rows] for rows in length_buckets(validation.lengths, BATCH_TOKENS, None)], module.pad),
+            module.validation_batches(validation, BATCH_TOKENS),
             FitPlan(
                 precision=spec.precision,
+                checkpoint_seconds=60 * spec.checkpoint_minutes,
                 max_epochs=spec.max_epochs,
                 monitor="validation_macro_f1",
                 patience=spec.patience,
                 accumulate=spec.accumulate,
+            ),
+            Work.of(
+                checkpoints,
+                spec,
+                shards.records_sha256,
+                shards.vocabulary_sha256,
+                tensor_digest(backbone),
+                random_start,
             ),
         )
     training = spec.model_dump(mode="json")
@@ -102,7 +118,7 @@ def _train(
         "random_start": random_start,
         "training": training,
     }
-    return TrainedClassifier(model, tokenizer, product), curves, {**training, **sizes, **report}
+    return TrainedClassifier(model, tokenizer, product, checkpoints), curves, {**training, **sizes, **report}
 
 
 def _new_model(backbone: Path, labels: list[str], dropout: float, random_start: bool) -> Any:

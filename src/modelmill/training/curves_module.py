@@ -1,34 +1,46 @@
-"""A Lightning logger that keeps what is logged as a table."""
+"""What a module logs, kept as a table."""
 
 from typing import Any
 
 import polars as pl
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning import Callback, LightningModule, Trainer
 
 from modelmill.training.fit import CURVE
 
+EVERY = 10
+"""Steps between two points of the curve of the training loss."""
 
-class CurveLogger(Logger):
-    """Collects (name, step, value) of everything a module logs."""
+
+class Curves(Callback):
+    """Collects (name, step, value), steps being counted from 1. Lightning's loggers run after a state is saved, so what
+    they keep would not be in it.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
         self._rows: list[tuple[str, int, float]] = []
 
-    @property
-    def name(self) -> str:
-        return "curves"
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """The training loss of every tenth step."""
+        if trainer.global_step % EVERY == 0 and not trainer.fit_loop.epoch_loop._should_accumulate():
+            self._add(trainer, "train_loss", "adversarial_loss")
 
-    @property
-    def version(self) -> str:
-        return ""
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """All figures of the validation."""
+        self._add(trainer, *(name for name in trainer.callback_metrics if name.startswith("validation_")))
 
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        rows = [(name, step or 0, float(value)) for name, value in metrics.items() if name != "epoch"]
-        self._rows += rows
+    def _add(self, trainer: Trainer, *names: str) -> None:
+        found = trainer.callback_metrics
+        self._rows += [(name, trainer.global_step, float(found[name])) for name in names if name in found]
 
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Parameters are logged by the run's hook, not here."""
+    def state_dict(self) -> dict[str, Any]:
+        """The rows, as plain values."""
+        return {"rows": [list(row) for row in self._rows]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._rows = [(name, step, value) for name, step, value in state["rows"]]
 
     def table(self) -> pl.DataFrame:
         """The curves, in the order of logging."""

@@ -1,22 +1,28 @@
 """One way to run Lightning's Trainer: seeded, deterministic, with curves as a table and the best weights kept."""
 
+import hashlib
+import json
 import platform
-import tempfile
-import time
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from pydantic import BaseModel
 
+from modelmill.errors import UserError
 from modelmill.specs.training import DeclaredPrecision, Precision
 
 if TYPE_CHECKING:
-    from pytorch_lightning import LightningModule
-    from torch.utils.data import DataLoader
+    from modelmill.training.module import Batches, TrainedModule
+
+STATE, BEST, IDENTITY = "last.ckpt", "best.ckpt", "identity"
+"""Files of a training that is under way: its last state, its best weights, which training it is."""
 
 CURVE = {"name": pl.String, "step": pl.Int64, "value": pl.Float64}
 
@@ -36,6 +42,32 @@ class FitPlan:
     monitor: str | None = None
     patience: int = 1
     accumulate: int = 1
+    checkpoint_seconds: float = 300
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where a training keeps its state, and which training it is: the state of another one is put away."""
+
+    folder: Path
+    identity: str
+
+    @classmethod
+    def of(cls, folder: Path, spec: BaseModel, *parts: object) -> "Work":
+        """The training of a spec and other parts (digests of what it reads), with these versions of the libraries."""
+        versions = [version(name) for name in ("torch", "transformers", "pytorch-lightning")]
+        text = json.dumps([spec.model_dump(mode="json"), *parts, *versions])
+        return cls(folder, hashlib.sha256(text.encode()).hexdigest())
+
+    def begin(self) -> Path | None:
+        """The state to go on from, or None after everything else was removed from the folder."""
+        mark = self.folder / IDENTITY
+        if mark.is_file() and mark.read_text() == self.identity:
+            return self.folder / STATE if (self.folder / STATE).is_file() else None
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        mark.write_text(self.identity)
+        return None
 
 
 def resolve_precision(precision: DeclaredPrecision) -> Precision:
@@ -51,62 +83,65 @@ def resolve_precision(precision: DeclaredPrecision) -> Precision:
 
 
 def fit(
-    module: "LightningModule", train: "DataLoader[Any] | None", validation: "DataLoader[Any]", plan: FitPlan
+    module: "TrainedModule", validation: "Batches", plan: FitPlan, work: Work
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Train the module in place; it ends with the best weights.
+    """Train the module in place; it ends with the best weights. One that was killed goes on, bit for bit.
 
     Args:
         module: what to train.
-        train: its batches; None when the module has its own `train_dataloader`.
         validation: batches to judge by.
         plan: budget and precision.
+        work: where to keep the state; the caller removes it once the result is safe.
 
     Returns:
         the curves (columns `CURVE`) and a report: steps, epochs, seconds, precision, best score.
+
+    Raises:
+        UserError: when it ended before its budget was used.
     """
     import pytorch_lightning as lightning
     import torch
-    from pytorch_lightning.callbacks import ModelCheckpoint
+    from pytorch_lightning.callbacks import TQDMProgressBar
 
-    from modelmill.training.curves_module import CurveLogger
+    from modelmill.training.checkpoints_module import Checkpoints
+    from modelmill.training.curves_module import Curves
 
     precision = resolve_precision(plan.precision)
-    curves = CurveLogger()
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        callbacks = _callbacks(plan, folder)
-        keeper = next((one for one in callbacks if isinstance(one, ModelCheckpoint)), None)
+    curves = Curves()
+    state = work.begin()
+    checkpoints = Checkpoints(work.folder, plan)
+    if state:
+        loops = torch.load(state, weights_only=True, mmap=True)["loops"]["fit_loop"]
+        module.passed = loops["epoch_loop.batch_progress"]["current"]["processed"]
+    with _quiet():
         trainer = lightning.Trainer(
             **_trainer_options(plan),
             precision=precision,
-            reload_dataloaders_every_n_epochs=1 if train is None else 0,
-            logger=curves,
-            callbacks=callbacks,
-            enable_checkpointing=keeper is not None,
+            logger=False,
+            callbacks=[TQDMProgressBar(refresh_rate=20), curves, checkpoints],
         )
-        trainer.fit(module, train, validation)
-        if keeper is not None:
-            best = torch.load(keeper.best_model_path, weights_only=True)
-            module.load_state_dict(best["state_dict"])
+        trainer.fit(module, val_dataloaders=validation, ckpt_path=state, weights_only=True)
+    _check_ended(trainer, plan)
+    if plan.monitor:
+        checkpoints.load_best(module)
     report = {
         "steps": trainer.global_step,
         "epochs": trainer.current_epoch,
-        "seconds": round(time.perf_counter() - started, 1),
+        "seconds": round(checkpoints.seconds, 1),
         "precision": precision,
-        "best": float(keeper.best_model_score) if keeper and keeper.best_model_score is not None else None,
+        "best": checkpoints.best,
     }
     return curves.table(), report
 
 
-def _callbacks(plan: FitPlan, folder: str) -> list[Any]:
-    """Progress, the best weights kept in the folder, early stopping."""
-    from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
-
-    callbacks: list[Any] = [TQDMProgressBar(refresh_rate=20)]
-    if plan.monitor:
-        callbacks.append(ModelCheckpoint(folder, monitor=plan.monitor, mode="max", save_weights_only=True))
-        callbacks.append(EarlyStopping(plan.monitor, mode="max", patience=plan.patience))
-    return callbacks
+def _check_ended(trainer: Any, plan: FitPlan) -> None:
+    """A training that stops short of what was declared is no result."""
+    whole = trainer.global_step == plan.max_steps or trainer.current_epoch == plan.max_epochs
+    if not (whole or trainer.should_stop):
+        raise UserError(
+            f"the training ended at step {trainer.global_step}, epoch {trainer.current_epoch}, before what was "
+            "declared was done. Run the same command again: it goes on from the last checkpoint."
+        )
 
 
 def _trainer_options(plan: FitPlan) -> dict[str, Any]:
@@ -115,10 +150,10 @@ def _trainer_options(plan: FitPlan) -> dict[str, Any]:
         "max_steps": plan.max_steps,
         "accumulate_grad_batches": plan.accumulate,
         "deterministic": True,
+        "reload_dataloaders_every_n_epochs": 1,
         "devices": 1,  # more would start `kedro run` again in every process
         "check_val_every_n_epoch": 1 if plan.validate_every is None else None,
         "val_check_interval": plan.validate_every,
-        "log_every_n_steps": 10,
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
     }
@@ -126,11 +161,7 @@ def _trainer_options(plan: FitPlan) -> dict[str, Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence hints of Lightning that do not apply: the data is in memory, worker processes only cost."""
+    """Silence hints of Lightning that do not apply."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings(
-            "ignore", message=".*The number of training batches.*smaller than the logging interval.*"
-        )
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
         yield

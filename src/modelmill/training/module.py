@@ -1,5 +1,6 @@
 """What all our Lightning modules share: optimiser, schedule, clipping."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytorch_lightning as lightning
@@ -8,6 +9,29 @@ import torch
 from modelmill.specs.training import OptimizerSpec, Schedule
 from modelmill.training.parameters_module import parameter_groups, shrink
 from modelmill.training.schedules_module import new_schedule
+
+
+class Batches:
+    """The batches of an epoch, each made when it is its turn, from `start` on.
+
+    Lightning takes their number for that of the whole epoch, and counts those that are passed over by itself.
+    """
+
+    def __init__(self, make: Callable[[int], Any], count: int, start: int = 0) -> None:
+        self._make, self._count, self._start = make, count, start
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._make, range(self._start, self._count))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: where to start follows from what Lightning counts. Without this it would warn."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `state_dict`."""
 
 
 class TrainedModule(lightning.LightningModule):
@@ -22,6 +46,18 @@ class TrainedModule(lightning.LightningModule):
         self.total_steps = total_steps
         self.decay = decay
         self.schedule: Schedule = schedule
+        self.passed = 0
+        """Batches of the current epoch that an earlier process has trained on."""
+
+    def epoch_batches(self, epoch: int) -> tuple[Callable[[int], Any], int]:
+        """What makes batch i of an epoch, following from i alone, and how many there are."""
+        raise NotImplementedError
+
+    def train_dataloader(self) -> "Batches":
+        """The batches of the current epoch that are left."""
+        make, count = self.epoch_batches(self.current_epoch)
+        start, self.passed = self.passed % count, 0
+        return Batches(make, count, start)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """All that is trained, at one rate."""

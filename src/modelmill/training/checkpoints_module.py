@@ -1,0 +1,100 @@
+"""A training that goes on, bit for bit, where it was killed: the last good state, and the best weights, on disk."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
+
+from modelmill.files import aside, sweep
+from modelmill.training.fit import BEST, STATE, FitPlan
+
+
+class Checkpoints(Checkpoint):
+    """Keeps the last state and the best weights, and stops when validation has not become better for long enough.
+
+    States are written aside and renamed, so a whole one is there at any moment. One is never written between the last
+    batch before a validation and that validation: Lightning would skip it when it goes on from there.
+    """
+
+    def __init__(self, folder: Path, plan: FitPlan) -> None:
+        self._folder, self._plan = folder, plan
+        self._random: dict[str, Any] | None = None
+        self._best, self._waited, self.seconds = float("-inf"), 0, 0.0
+        self._now = self._saved = time.monotonic()
+
+    @property
+    def best(self) -> float | None:
+        """The best score so far."""
+        return self._best if self._best > float("-inf") else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What Lightning does not keep; it is read back without unpickling, so plain values and tensors only."""
+        self._count()
+        return {
+            "cpu": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all(),
+            "best": [self._best, self._waited, self.seconds],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._random = state
+        self._best, self._waited, self.seconds = state["best"]
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        self.seconds, self._now = self.seconds + now - self._now, now
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A training that had stopped early does not go on."""
+        trainer.should_stop = self._waited >= self._plan.patience
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Dropout goes on with the numbers that it would have had; starting up has drawn others."""
+        if self._random:
+            torch.set_rng_state(self._random["cpu"])
+            torch.cuda.set_rng_state_all(self._random["cuda"])
+            self._random = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save when it is time, between two steps, and no validation follows."""
+        loop = trainer.fit_loop.epoch_loop
+        due = time.monotonic() - self._saved >= self._plan.checkpoint_seconds
+        if due and not loop._should_accumulate() and not self._validates_next(trainer, batch_idx + 1):
+            self._save(trainer)
+
+    def _validates_next(self, trainer: Trainer, batches: int) -> bool:
+        every = self._plan.validate_every
+        return batches >= trainer.num_training_batches or (every is not None and batches % every == 0)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the weights if they are the best, and the state."""
+        if self._plan.monitor:
+            score = float(trainer.callback_metrics[self._plan.monitor])
+            self._waited = 0 if score > self._best else self._waited + 1
+            if score > self._best:
+                self._best = score
+                _write(self._folder / BEST, lambda path: torch.save(pl_module.state_dict(), path))
+            trainer.should_stop = self._waited >= self._plan.patience
+        self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        _write(self._folder / STATE, trainer.save_checkpoint)
+        self._saved = time.monotonic()
+
+    def load_best(self, module: LightningModule) -> None:
+        """Give a module the best weights."""
+        module.load_state_dict(torch.load(self._folder / BEST, weights_only=True))
+
+
+def _write(final: Path, write: Any) -> None:
+    sweep(final)
+    part = aside(final, "part")
+    write(part)
+    os.replace(part, final)

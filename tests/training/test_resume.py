@@ -1,0 +1,92 @@
+"""A training that is killed and started again ends with the tensors of one that was left alone."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from modelmill.specs.training import FineTuningSpec
+from modelmill.training.fit import STATE, FitPlan, Work, fit
+from tests.training.models import classifier, texts
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "accumulated": {"accumulate": 3},
+    "adapters": {"lora": {"dropout": 0.2}},
+    "stopped early": {"learning_rate": 1e-9, "patience": 1},
+}
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing is tidied up."""
+
+
+def train(folder: Path, spec: FineTuningSpec, stop_at: int | None = None) -> tuple[str, Any, list[Any]]:
+    """Digest of the tensors, report and curves of a fine-tuning with dropout, killed after `stop_at` batches."""
+    from modelmill.tasks.classifier_module import Classifier
+    from modelmill.training.prepare import prepared
+
+    torch.manual_seed(0)
+    model, tokens = classifier("bert", hidden_dropout_prob=0.2), texts(60)
+
+    class Stopping(Classifier):
+        batches = 0
+
+        def on_train_batch_start(self, *_: Any) -> None:
+            if self.batches == stop_at:
+                raise Killed
+            self.batches += 1
+
+    with prepared(model, spec):
+        module = Stopping(model, tokens, spec, None)
+        plan = FitPlan(
+            spec.precision, max_epochs=spec.max_epochs, monitor="validation_macro_f1", patience=spec.patience,
+            accumulate=spec.accumulate, checkpoint_seconds=0,
+        )  # fmt: skip
+        curves, report = fit(module, module.validation_batches(texts(9, seed=5), 100), plan, Work.of(folder, spec))
+    return digest(model), {k: v for k, v in report.items() if k != "seconds"}, curves.rows()
+
+
+def digest(model: torch.nn.Module) -> str:
+    """SHA-256 over all tensors."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        found.update(name.encode() + tensor.detach().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_it_goes_on_from_any_batch(tmp_path: Path, name: str) -> None:
+    """Stopped after each batch in turn, also the last one of an epoch and with gradients half accumulated: tensors,
+    scores and curves are those of a training that was left alone."""
+    spec = FineTuningSpec.model_validate(
+        {"max_epochs": 3, "batch_tokens": 100, "precision": "32-true", "learning_rate": 0.01, **OPTIONS[name]}
+    )
+    expected = train(tmp_path / "alone", spec)
+    stop = 0
+    while True:
+        try:
+            found = train(tmp_path / f"stopped at {stop}", spec, stop)
+            break  # it has fewer batches
+        except Killed:
+            assert train(tmp_path / f"stopped at {stop}", spec) == expected, stop
+        stop += 1
+    assert found == expected
+    assert stop >= 12
+
+
+def test_a_state_of_another_training_is_put_away(tmp_path: Path) -> None:
+    """Another seed is another training: it begins anew."""
+    specs = [FineTuningSpec(max_epochs=1, batch_tokens=100, precision="32-true", seed=seed) for seed in (0, 1)]
+    with pytest.raises(Killed):
+        train(tmp_path / "work", specs[0], 5)
+    assert (tmp_path / "work" / STATE).is_file()
+    assert train(tmp_path / "work", specs[1]) == train(tmp_path / "fresh", specs[1])
