@@ -98,7 +98,8 @@ def test_leaks_are_counted(tmp_path: Path) -> None:
     test = pl.DataFrame({"id": list("cde"), "text": ["Good book", "bad book", "other"], "label": list("xyx")})
     train = pl.DataFrame({"id": ["a", "b"], "text": ["good BOOK", "more"], "label": ["x", "y"]})
     model = model_trained_on(train, tmp_path / "model")
-    found = leak_report(model, train, test, train)
+    (tmp_path / "backbone.json").write_text(json.dumps({"corpus_sha256": table_digest(train)}))
+    found = leak_report(model, train, test, tmp_path, train)
     assert (found["in_training"], found["in_backbone_corpus"]) == (1, 1)
     assert leak_report(model, train, test)["in_backbone_corpus"] is None
 
@@ -108,9 +109,9 @@ def test_a_backbone_of_another_corpus_is_not_called_clean(tmp_path: Path) -> Non
     train = pl.DataFrame({"id": ["a", "b"], "text": ["one", "two"], "label": ["x", "y"]})
     model = model_trained_on(train, tmp_path / "model")
     (tmp_path / "backbone.json").write_text(json.dumps({"corpus_sha256": table_digest(train)}))
-    assert leak_report(model, train, train, train, tmp_path)["in_backbone_corpus"] == 2
+    assert leak_report(model, train, train, tmp_path, train)["in_backbone_corpus"] == 2
     with pytest.raises(DataError, match="pretrained on another corpus"):
-        leak_report(model, train, train, train.head(1), tmp_path)
+        leak_report(model, train, train, tmp_path, train.head(1))
 
 
 def test_a_model_of_other_records_is_not_judged(tmp_path: Path) -> None:

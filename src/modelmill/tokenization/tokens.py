@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from modelmill.errors import DataError
 from modelmill.records import table_digest
 from modelmill.specs.training import TokenizationSpec
+from modelmill.tokenization.words import learn_words, word_starts
+
+WORD_STARTS = "word_starts"
+"""Beside the split `train` of a corpus: for each of its tokens 1 where a word begins, else 0."""
 
 Ids = NDArray[np.int32]
 
@@ -151,13 +155,19 @@ def tokenize_product(
     train: pl.DataFrame, validation: pl.DataFrame, backbone: Path, spec: TokenizationSpec
 ) -> TokenShards:
     """The splits that training reads, by the backbone's tokenizer."""
-    longest = json.loads((backbone / "config.json").read_text(encoding="utf-8")).get("max_position_embeddings")
+    config = json.loads((backbone / "config.json").read_text(encoding="utf-8"))
+    longest = config.get("max_position_embeddings", config.get("n_positions"))  # GPT-2 calls it otherwise
     if longest is not None and spec.max_tokens > longest:
         raise DataError(f"`tokenization.max_tokens` is {spec.max_tokens}, but the backbone reads {longest}; lower it.")
     label_names = sorted(set(train["label"]))
     return tokenize({"train": train, "validation": validation}, backbone, spec.max_tokens, label_names)
 
 
-def tokenize_corpus(clean: pl.DataFrame, tokenizer: Path) -> TokenShards:
-    """A corpus, whole texts."""
-    return tokenize({"train": clean}, tokenizer, None, [])
+def tokenize_corpus(clean: pl.DataFrame, tokenizer: Path, whole_words: bool = False) -> TokenShards:
+    """A corpus, whole texts; with `whole_words` also where its words begin, `WORD_STARTS`."""
+    shards = tokenize({"train": clean}, tokenizer, None, [])
+    if not whole_words:
+        return shards
+    texts = clean["text"].to_list()
+    starts = word_starts(texts, load_tokenizer(tokenizer), learn_words(texts))
+    return replace(shards, splits={**shards.splits, WORD_STARTS: Tokens.of(starts, [-1] * len(starts))})

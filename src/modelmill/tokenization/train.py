@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from modelmill.specs.backbone import TokenizerSpec
+from modelmill.specs.backbone import ArchitectureKind, TokenizerSpec
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from tokenizers.processors import PostProcessor
     from transformers import PreTrainedTokenizerFast
 
 BREAKS = r"[\p{P}\p{S}\p{N}]"
 """Punctuation, symbols and digits stand alone: no merge crosses them."""
 
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+ENCODER = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+SPECIAL: dict[ArchitectureKind, dict[str, str]] = {
+    "modernbert": ENCODER,
+    "bert": ENCODER,
+    "gpt2": {"pad": "<pad>", "bos": "<|endoftext|>", "eos": "<|endoftext|>"},
+    "llama": {"pad": "<pad>", "bos": "<s>", "eos": "</s>"},
+}
+"""The special tokens of each architecture, by what they are for, as their papers' models call them."""
 
 
 class TrainedTokenizer:
@@ -29,60 +37,105 @@ class TrainedTokenizer:
         self.tokenizer.save_pretrained(folder)
 
 
-def train_tokenizer(corpus: pl.DataFrame, spec: TokenizerSpec) -> TrainedTokenizer:
+def train_tokenizer(
+    corpus: pl.DataFrame, spec: TokenizerSpec, architecture: ArchitectureKind = "modernbert"
+) -> TrainedTokenizer:
     """Train the declared kind of tokenizer; same corpus, same tokenizer.
+
+    An encoder gets `[CLS] text [SEP]`, a decoder `<bos> text`: what follows on the text is the model's to say.
 
     Args:
         corpus: column text, normalised.
         spec: kind, size and case.
+        architecture: what the special tokens are for.
     """
-    from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
+    from tokenizers import Tokenizer, normalizers
     from transformers import PreTrainedTokenizerFast
 
+    names = SPECIAL[architecture]
+    special = list(dict.fromkeys(names.values()))
     texts = [text.lower() for text in corpus["text"]] if spec.lowercase else corpus["text"].to_list()
-    tokenizer: Tokenizer = _bpe(texts, spec) if spec.kind == "bpe" else _characters(texts, spec)
+    kinds = {"bpe": learn_merges, "character": _characters, "byte_bpe": _byte_merges}
+    tokenizer: Tokenizer = kinds[spec.kind](texts, spec, special)
     steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if spec.lowercase else [])]
     tokenizer.normalizer = normalizers.Sequence(steps)
-    pieces = BREAKS if spec.kind == "bpe" else "."
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(pieces), "isolated")]
-    )
-    ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    names = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+    tokenizer.post_processor = _template(tokenizer, names)
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    if architecture != "bert":
+        inputs.remove("token_type_ids")  # the other models know no types; GPT-2 would add them up with its words
     return TrainedTokenizer(
-        PreTrainedTokenizerFast(tokenizer_object=tokenizer, **{f"{name}_token": token for name, token in names.items()})
+        PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer,
+            model_input_names=inputs,
+            **{f"{name}_token": token for name, token in names.items()},
+        )
     )
 
 
-def _characters(texts: list[str], spec: TokenizerSpec) -> "Tokenizer":
+def _template(tokenizer: "Tokenizer", names: dict[str, str]) -> "PostProcessor":
+    """What is put around a text, or a pair of texts."""
+    from tokenizers import processors
+
+    single, pair = "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1"
+    if "bos" in names:
+        single, pair = f"{names['bos']} $A", f"{names['bos']} $A $B"
+    special = [(token, tokenizer.token_to_id(token)) for token in dict.fromkeys(names.values())]
+    return processors.TemplateProcessing(single=single, pair=pair, special_tokens=special)
+
+
+def _characters(texts: list[str], spec: TokenizerSpec, special: list[str]) -> "Tokenizer":
     """Each of the most frequent characters is a token."""
-    from tokenizers import Tokenizer, models
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
-    vocabulary = [*SPECIAL, *_alphabet(texts, spec.vocabulary - len(SPECIAL))]
-    return Tokenizer(models.WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="[UNK]"))
+    vocabulary = [*special, *_alphabet(texts, spec.vocabulary - len(special))]
+    tokenizer = Tokenizer(models.WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
+    )
+    return tokenizer
 
 
-def _bpe(texts: list[str], spec: TokenizerSpec) -> "Tokenizer":
+def learn_merges(texts: list[str], spec: TokenizerSpec, special: list[str]) -> "Tokenizer":
     """Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) over characters, learned from evenly spaced texts."""
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
     alphabet = _alphabet(texts, spec.alphabet)
-    every = max(1, sum(map(len, texts)) // spec.sample)
     tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(BREAKS), "isolated")]
     )
     trainer = trainers.BpeTrainer(
         vocab_size=spec.vocabulary,
-        special_tokens=SPECIAL,
+        special_tokens=special,
         max_token_length=spec.longest,
         initial_alphabet=alphabet,
         limit_alphabet=len(alphabet),  # left to itself, the trainer breaks ties in another way each time
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts[::every], trainer)
+    tokenizer.train_from_iterator(_sample(texts, spec), trainer)
     return tokenizer
+
+
+def _byte_merges(texts: list[str], spec: TokenizerSpec, special: list[str]) -> "Tokenizer":
+    """Byte-pair encoding over bytes (Radford et al. 2019): blanks are kept, nothing is unknown."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=spec.vocabulary,
+        special_tokens=special,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_sample(texts, spec), trainer)
+    return tokenizer
+
+
+def _sample(texts: list[str], spec: TokenizerSpec) -> list[str]:
+    """Evenly spaced texts of about as many characters as declared."""
+    return texts[:: max(1, sum(map(len, texts)) // spec.sample)]
 
 
 def _alphabet(texts: list[str], size: int) -> list[str]:
