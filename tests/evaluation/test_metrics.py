@@ -114,6 +114,21 @@ def test_a_backbone_of_another_corpus_is_not_called_clean(tmp_path: Path) -> Non
         leak_report(model, train, train, tmp_path, train.head(1))
 
 
+def test_leaks_are_looked_for_in_all_that_a_backbone_has_read(tmp_path: Path) -> None:
+    """Its own corpus, and that of the backbone that it goes on from; where that one was taken from is named."""
+    first, second = (pl.DataFrame({"id": ["a"], "text": [text], "label": ["x"]}) for text in ("one", "two"))
+    both = pl.concat([first, second])
+    model = model_trained_on(second, tmp_path / "model")
+    start = {"name": "base", "corpus_sha256": table_digest(first), "from": {"name": "start", "taken_from": "hf://o/n"}}
+    (tmp_path / "backbone.json").write_text(json.dumps({"corpus_sha256": table_digest(second), "from": start}))
+    found = leak_report(model, second, both, tmp_path, second, first)
+    assert found["in_backbone_corpus"] == 2
+    assert found["not_looked_in"] == "hf://o/n"
+    for corpora in ([second], [first, second], [second, both]):
+        with pytest.raises(DataError, match="pretrained on another corpus"):
+            leak_report(model, second, both, tmp_path, *corpora)
+
+
 def test_a_model_of_other_records_is_not_judged(tmp_path: Path) -> None:
     """After a new split the old model may have seen the new test records: evaluation stops."""
     train = pl.DataFrame({"id": ["a", "b"], "text": ["one", "two"], "label": ["x", "y"]})

@@ -237,7 +237,7 @@ def _base_mistakes(name: str, raw: Mapping[str, Any], specs: Mapping[str, Backbo
     chain = [name]
     while isinstance(base := _at(raw[chain[-1]], *FROM), str):
         if base not in raw and len(chain) == 1:
-            yield f"unknown backbone '{base}'; {hint(base, sorted(raw))}"
+            yield f"unknown backbone '{base}'; {hint(base, sorted({*raw} - {name}))}"
         if base == name:
             yield f"this goes round in a circle ({' from '.join([*chain, base])}); one of them must start anew"
         if base not in raw or base in chain:

@@ -16,7 +16,7 @@ from modelmill.specs.backbone import PretrainingSpec
 from modelmill.specs.training import PretrainingTrainingSpec
 from modelmill.tokenization.tokens import WORD_STARTS, Tokens, TokenShards, load_tokenizer
 from modelmill.training.architectures import about, continued_model, new_model
-from modelmill.training.causal_lm import CausalLm, ended
+from modelmill.training.causal import CausalLm, ended
 from modelmill.training.fit import FitPlan, fit
 from modelmill.training.masked_lm import MaskedLm, Masking
 from modelmill.training.next_sentence import NextSentence
