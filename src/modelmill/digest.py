@@ -31,3 +31,14 @@ def tensor_digest(folder: Path) -> str:
             stream.seek(start + begin)
             digest.update(stream.read(end - begin))
     return digest.hexdigest()
+
+
+def backbone_origin(folder: Path) -> dict[str, Any]:
+    """The digest of a backbone's tensors, and what its `backbone.json` says of where it comes from.
+
+    That is an address with the SHA-256 of its files, or a corpus, and with `from` the same of the backbone that it
+    goes on from.
+    """
+    made = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
+    known = ("taken_from", "sha256", "corpus_sha256", "from")
+    return {"digest": tensor_digest(folder), **{name: made[name] for name in known if name in made}}

@@ -12,6 +12,7 @@ from kedro.framework.hooks import hook_impl
 
 from modelmill.config import ProductConfigLoader
 from modelmill.errors import DataError, DeclarationError, UserError
+from modelmill.specs.backbone import ancestry
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.resolve import hint, report
 
@@ -66,9 +67,9 @@ class ProjectHooks:
         parameters, tags = self._loader["parameters"], code_lineage(self._root)
         self._settings = MlflowSpec.model_validate(parameters["mlflow"])
         for name in sorted(set(self._unsaved.values())):
-            declared = {name: parameters[name]}
-            if backbone := parameters[name].get("backbone"):
-                declared[backbone] = parameters[backbone]
+            declared, backbones = {name: parameters[name]}, self._loader.declarations.backbones
+            if backbone := name if name in backbones else parameters[name].get("backbone"):
+                declared |= {one: parameters[one] for one in ancestry(backbone, backbones)}
             self._runs[name] = start_run(self._settings, name, declared, tags)
             catalog.save(f"{name}.mlflow_run", {"name": name, "run_id": self._runs[name]})
 

@@ -98,7 +98,8 @@ def test_leaks_are_counted(tmp_path: Path) -> None:
     test = pl.DataFrame({"id": list("cde"), "text": ["Good book", "bad book", "other"], "label": list("xyx")})
     train = pl.DataFrame({"id": ["a", "b"], "text": ["good BOOK", "more"], "label": ["x", "y"]})
     model = model_trained_on(train, tmp_path / "model")
-    found = leak_report(model, train, test, train)
+    (tmp_path / "backbone.json").write_text(json.dumps({"corpus_sha256": table_digest(train)}))
+    found = leak_report(model, train, test, tmp_path, train)
     assert (found["in_training"], found["in_backbone_corpus"]) == (1, 1)
     assert leak_report(model, train, test)["in_backbone_corpus"] is None
 
@@ -108,9 +109,24 @@ def test_a_backbone_of_another_corpus_is_not_called_clean(tmp_path: Path) -> Non
     train = pl.DataFrame({"id": ["a", "b"], "text": ["one", "two"], "label": ["x", "y"]})
     model = model_trained_on(train, tmp_path / "model")
     (tmp_path / "backbone.json").write_text(json.dumps({"corpus_sha256": table_digest(train)}))
-    assert leak_report(model, train, train, train, tmp_path)["in_backbone_corpus"] == 2
+    assert leak_report(model, train, train, tmp_path, train)["in_backbone_corpus"] == 2
     with pytest.raises(DataError, match="pretrained on another corpus"):
-        leak_report(model, train, train, train.head(1), tmp_path)
+        leak_report(model, train, train, tmp_path, train.head(1))
+
+
+def test_leaks_are_looked_for_in_all_that_a_backbone_has_read(tmp_path: Path) -> None:
+    """Its own corpus, and that of the backbone that it goes on from; where that one was taken from is named."""
+    first, second = (pl.DataFrame({"id": ["a"], "text": [text], "label": ["x"]}) for text in ("one", "two"))
+    both = pl.concat([first, second])
+    model = model_trained_on(second, tmp_path / "model")
+    start = {"name": "base", "corpus_sha256": table_digest(first), "from": {"name": "start", "taken_from": "hf://o/n"}}
+    (tmp_path / "backbone.json").write_text(json.dumps({"corpus_sha256": table_digest(second), "from": start}))
+    found = leak_report(model, second, both, tmp_path, second, first)
+    assert found["in_backbone_corpus"] == 2
+    assert found["not_looked_in"] == "hf://o/n"
+    for corpora in ([second], [first, second], [second, both]):
+        with pytest.raises(DataError, match="pretrained on another corpus"):
+            leak_report(model, second, both, tmp_path, *corpora)
 
 
 def test_a_model_of_other_records_is_not_judged(tmp_path: Path) -> None:

@@ -1,12 +1,18 @@
 """Tokenizers: same corpus, same tokenizer; what comes out is what transformers reads."""
 
+import json
+import unicodedata
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modelmill.errors import DataError
-from modelmill.specs.backbone import TokenizerSpec
+from modelmill.specs.backbone import ArchitectureKind, TokenizerSpec
 from modelmill.specs.training import TokenizationSpec
 from modelmill.tokenization.tokens import TokenShards, encode, load_tokenizer, tokenize_corpus, tokenize_product
 from modelmill.tokenization.train import train_tokenizer
@@ -18,10 +24,12 @@ CORPUS = pl.DataFrame(
 )
 
 
-@pytest.mark.parametrize("kind", ["bpe", "character"])
+@pytest.mark.parametrize("kind", ["bpe", "character", "byte_bpe"])
 def test_training_twice_gives_the_same_bytes(kind: str, tmp_path: Path) -> None:
     """Also where 300 characters tie for the last places of the vocabulary."""
-    spec = TokenizerSpec.model_validate({"kind": kind, "vocabulary": 150, "alphabet": 60})
+    spec = TokenizerSpec.model_validate(
+        {"kind": kind, "vocabulary": 300 if kind == "byte_bpe" else 150, "alphabet": 60}
+    )
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         train_tokenizer(CORPUS, spec).save(tmp_path / name)
@@ -41,6 +49,51 @@ def test_characters_are_tokens() -> None:
     """The kind `character` never merges."""
     tokenizer = train_tokenizer(CORPUS, TokenizerSpec(kind="character", vocabulary=150)).tokenizer
     assert tokenizer.tokenize("这本书 Win") == ["这", "本", "书", "w", "i", "n"]
+
+
+BYTES = TokenizerSpec(kind="byte_bpe", vocabulary=400)
+
+
+@given(st.text())
+def test_bytes_give_every_text_back(text: str) -> None:
+    """Case, blanks and characters that were never seen; in Unicode's form NFKC, which texts have after cleaning."""
+    tokenizer = bytes_tokenizer("gpt2")
+    ids = tokenizer(text)["input_ids"]
+    assert tokenizer.decode(ids, skip_special_tokens=True) == unicodedata.normalize("NFKC", text)
+
+
+@cache
+def bytes_tokenizer(architecture: ArchitectureKind) -> Any:
+    """Of bytes, for an architecture."""
+    return train_tokenizer(CORPUS, BYTES, architecture).tokenizer
+
+
+@pytest.mark.parametrize(
+    ("architecture", "single", "pair", "inputs"),
+    [
+        ("modernbert", "[CLS]a[SEP]", "[CLS]a[SEP]b[SEP]", {"input_ids", "attention_mask"}),
+        ("bert", "[CLS]a[SEP]", "[CLS]a[SEP]b[SEP]", {"input_ids", "attention_mask", "token_type_ids"}),
+        ("gpt2", "<|endoftext|>a", "<|endoftext|>ab", {"input_ids", "attention_mask"}),
+        ("llama", "<s>a", "<s>ab", {"input_ids", "attention_mask"}),
+    ],
+)
+def test_each_architecture_gets_its_special_tokens(
+    architecture: ArchitectureKind, single: str, pair: str, inputs: set[str], tmp_path: Path
+) -> None:
+    """Around a text and a pair, also after a round trip over the disk beside a config; and its inputs, no more."""
+    bytes_tokenizer(architecture).save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": architecture}))
+    tokenizer = load_tokenizer(tmp_path)
+    assert [tokenizer.decode(tokenizer(*texts)["input_ids"]) for texts in (("a",), ("a", "b"))] == [single, pair]
+    assert set(tokenizer("a")) == inputs
+    assert tokenizer.pad_token_id == 0
+
+
+def test_the_limit_of_a_gpt2_is_known(tmp_path: Path) -> None:
+    """Its config says `n_positions`."""
+    (tmp_path / "config.json").write_text('{"n_positions": 16}')
+    with pytest.raises(DataError, match=r"is 17, but the backbone reads 16"):
+        tokenize_product(CORPUS, CORPUS, tmp_path, TokenizationSpec(max_tokens=17))
 
 
 def test_shards_come_back_from_disk(tmp_path: Path) -> None:

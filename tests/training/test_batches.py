@@ -1,11 +1,11 @@
-"""Batches, blocks and masks."""
+"""Batches and blocks."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modelmill.tokenization.tokens import Tokens
-from modelmill.training.batches import length_buckets, mask_tokens, masked_batches, mixed_batches, packed_blocks, padded
+from modelmill.training.batches import length_buckets, mixed_batches, padded
 
 
 def ragged(*texts: list[int]) -> Tokens:
@@ -59,36 +59,3 @@ def test_padding_is_masked() -> None:
     ids, mask = padded(ragged([5], [6, 7, 8]), np.array([0, 1]), 9)
     assert ids.tolist() == [[5, 9, 9], [6, 7, 8]]
     assert mask.tolist() == [[1, 0, 0], [1, 1, 1]]
-
-
-def test_blocks_hold_the_texts_end_to_end() -> None:
-    """Every token but the short rest is in exactly one block."""
-    tokens = ragged([1, 2, 3], [4, 5], [6, 7, 8, 9])
-    blocks = packed_blocks(tokens, 4, (0, 0))
-    assert blocks.shape == (2, 4)
-    assert len(set(blocks.ravel())) == 8
-
-
-def test_masking_follows_bert() -> None:
-    """Of the chosen 80% are [MASK], 10% random, 10% kept; specials are never chosen; labels name the originals."""
-    ids = np.tile(np.arange(1000), (100, 1))
-    specials = np.arange(5)
-    corrupted, labels = mask_tokens(ids, 0.2, specials, (1000, 4), (0,))
-    chosen = labels != -100
-    assert np.array_equal(labels[chosen], ids[chosen])
-    assert np.array_equal(corrupted[~chosen], ids[~chosen])
-    assert not chosen[:, :5].any()
-    assert abs(chosen[:, 5:].mean() - 0.2) < 0.01
-    assert abs((corrupted[chosen] == 4).mean() - 0.8) < 0.02
-    assert abs((corrupted[chosen] == ids[chosen]).mean() - 0.1) < 0.02
-
-
-def test_the_stream_goes_on_into_the_next_epoch() -> None:
-    """It has no end, and repeats exactly from its seed."""
-    tokens = ragged(*[[i, i + 1, i + 2, i + 3] for i in range(5, 45, 4)])
-    masking = (0.5, np.arange(5), (50, 4))
-    streams = [masked_batches(tokens, (2, 4), masking, 7) for _ in range(2)]
-    for _ in range(20):
-        (a, b), (c, d) = (next(stream) for stream in streams)
-        assert np.array_equal(a, c)
-        assert np.array_equal(b, d)

@@ -1,12 +1,6 @@
 """A training that is killed and started again ends with the tensors of one that was left alone."""
 
 import hashlib
-import json
-import multiprocessing
-import os
-import random
-import signal
-import time
 from pathlib import Path
 from typing import Any
 

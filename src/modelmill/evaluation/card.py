@@ -94,9 +94,12 @@ def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec) -
     sources = "\n".join(f"- `{source.files}`" for source in spec.source.root)
     leaks = report["leaks"]
     corpus = leaks["in_backbone_corpus"]
+    known = "not known (the backbone was not made here)" if corpus is None else str(corpus)
+    if start := leaks.get("not_looked_in"):
+        known += f" (not looked in: what `{start}`, which it goes on from, was pretrained on)"
     leak_lines = (
         f"Test texts that are, or stand inside, a text of the training split: {leaks['in_training']}; of the "
-        f"backbone's pretraining corpus: {'not known (the backbone was not made here)' if corpus is None else corpus}."
+        f"backbone's pretraining corpus: {known}."
     )
     split = spec.split
     return (

@@ -56,7 +56,7 @@ def evaluate(
         "labels": label_table(outcome, resampling),
         "confusion": confusion(outcome, np.arange(predictions.height)[None])[0].tolist(),
         "baselines": baselines,
-        "leaks": {name: seen[name] for name in ("in_training", "in_backbone_corpus")},
+        "leaks": {name: value for name, value in seen.items() if name != "judged"},
     }
 
 
@@ -78,23 +78,24 @@ def leak_report(
     model: Path,
     train: pl.DataFrame,
     test: pl.DataFrame,
-    corpus: AnyTable | None = None,
     backbone: Path | None = None,
+    *corpora: AnyTable,
 ) -> dict[str, Any]:
-    """How many test texts are, or stand inside, a text of the training split or of the backbone's corpus.
+    """How many test texts are, or stand inside, a text of the training split or of what the backbone has read.
 
     Args:
         model: the model folder; it knows what it was trained on.
         train: training records, augmented.
         test: test records.
-        corpus: records that the backbone was pretrained on; None when that is not known here.
-        backbone: its folder, which knows its corpus; given with the corpus.
+        backbone: its folder, which knows its corpora; None when it was not made here.
+        corpora: records that it was pretrained on; then those of the backbone that it goes on from, and so on.
 
     Returns:
-        the counts, and the digests of the model and the test records that they are about.
+        the counts, and the digests of the model and the test records that they are about; `not_looked_in` is the
+        address of a backbone that was not made here, which this one goes on from.
 
     Raises:
-        DataError: when the model was trained on other records, or the backbone on another corpus.
+        DataError: when the model was trained on other records, or the backbone on other corpora.
     """
     product = json.loads((model / "product.json").read_text(encoding="utf-8"))
     if product["trained_on_sha256"] != table_digest(train):
@@ -102,25 +103,34 @@ def leak_report(
             "the model was trained on other records than the training split that is there now, so its test split may "
             "not be unseen. Run tokenization and fine_tuning again before evaluation."
         )
-    if corpus is not None and backbone is not None:
-        pretrained_on = json.loads((backbone / "backbone.json").read_text(encoding="utf-8"))["corpus_sha256"]
-        if pretrained_on != table_digest(corpus):
-            raise DataError(
-                "the backbone was pretrained on another corpus than the one that is there now, so it may have read the "
-                "test split. Make the backbone again: `kedro run --pipelines <product>` does, and the product with it."
-            )
-
+    start = _check_corpora(backbone, corpora) if backbone else {}
     finder = Finder(test["text"])
 
-    def shared(table: AnyTable) -> int:
-        texts = (text for batch in batches_of(table) for text in batch["text"])
+    def shared(*tables: AnyTable) -> int:
+        texts = (text for batch in batches_of(*tables) for text in batch["text"])
         return len(set().union(*map(finder.within, texts)))
 
     return {
         "judged": {"model": tensor_digest(model), "test": table_digest(test)},
         "in_training": shared(train),
-        "in_backbone_corpus": None if corpus is None else shared(corpus),
+        "in_backbone_corpus": shared(*corpora) if backbone else None,
+        **({"not_looked_in": start["taken_from"]} if "taken_from" in start else {}),
     }
+
+
+def _check_corpora(backbone: Path, corpora: tuple[AnyTable, ...]) -> dict[str, Any]:
+    """Raise `DataError` when a backbone was pretrained on other corpora; answers what it started from otherwise."""
+    made: dict[str, Any] = json.loads((backbone / "backbone.json").read_text(encoding="utf-8"))
+    read = []
+    while "corpus_sha256" in made:
+        read.append(made["corpus_sha256"])
+        made = made.get("from", {})
+    if read != [table_digest(corpus) for corpus in corpora]:
+        raise DataError(
+            "the backbone was pretrained on another corpus than the one that is there now, so it may have read the "
+            "test split. Make the backbone again: `kedro run --pipelines <product>` does, and the product with it."
+        )
+    return made
 
 
 def describe_gate(gate: GateSpec) -> str:

@@ -2,7 +2,7 @@
 
 A stage (`data_cleaning`, `tokenization`, ...) is written once, without a product's name; `_assemble` puts the stages
 of one declaration into the namespaces `<name>.<stage>`, so that kedro-viz shows a product as a box of pipelines.
-What products read of a backbone has no namespace: `<backbone>_backbone`, its folder, and `<backbone>_corpus`.
+What others read of a backbone has no namespace: `<backbone>_backbone`, its folder, and `<backbone>_corpus`.
 """
 
 from kedro.pipeline import Pipeline
@@ -16,6 +16,7 @@ from modelmill.pipelines import (
     registration,
     tokenization,
 )
+from modelmill.specs.backbone import ancestry
 from modelmill.specs.resolve import Declarations
 
 GLOBAL = {"params:project_root", "params:mlflow"}
@@ -25,18 +26,19 @@ def product_pipeline(name: str, declared: Declarations) -> Pipeline:
     """All of one product, from raw records to a registered version."""
     spec = declared.products[name]
     random_start = spec.evaluation.random_start
-    corpus_known = declared.backbones[spec.backbone].pretraining is not None
+    inputs = {"backbone": f"{spec.backbone}_backbone"}
+    for i, one in enumerate(ancestry(spec.backbone, declared.backbones)):
+        if declared.backbones[one].pretraining:
+            inputs[f"corpus_{i}"] = f"{one}_corpus"
+    corpora = [name for name in inputs if name != "backbone"]
     stages = {
         "data_cleaning": data_cleaning.for_product(),
         "augmentation": augmentation.for_product(),
         "tokenization": tokenization.for_product(),
         "fine_tuning": fine_tuning.for_product(random_start=random_start),
-        "evaluation": evaluation.for_product(random_start=random_start, corpus_known=corpus_known),
+        "evaluation": evaluation.for_product(random_start=random_start, corpora=corpora),
         "registration": registration.for_product(),
     }
-    inputs = {"backbone": f"{spec.backbone}_backbone"}
-    if corpus_known:
-        inputs["corpus"] = f"{spec.backbone}_corpus"
     declarations = {"params:product": f"params:{name}", "params:backbone": f"params:{spec.backbone}"}
     return _assemble(name, stages, inputs=inputs, parameters=declarations)
 
@@ -48,14 +50,19 @@ def backbone_pipeline(name: str, declared: Declarations) -> Pipeline:
     if pretrained is None:
         return _assemble(name, {"pretraining": pretraining.fetch()}, outputs=outputs)
     givers = pretrained.corpus.products
-    users = [product for product, spec in declared.products.items() if spec.backbone == name]
+    users = [
+        product for product, spec in declared.products.items() if name in ancestry(spec.backbone, declared.backbones)
+    ]
+    goes_on = pretrained.from_ is not None
     stages = {
         "data_cleaning": data_cleaning.for_backbone(givers, users),
-        "tokenization": tokenization.for_backbone(),
-        "pretraining": pretraining.for_backbone(),
+        "tokenization": tokenization.for_backbone(goes_on=goes_on),
+        "pretraining": pretraining.for_backbone(goes_on=goes_on),
     }
     foreign = {parameter: parameter for parameter in data_cleaning.foreign_parameters([*givers, *users])}
-    return _assemble(name, stages, outputs={**outputs, "clean": f"{name}_corpus"}, parameters=foreign)
+    outputs["clean"] = f"{name}_corpus"
+    inputs = {"base": f"{pretrained.from_}_backbone"} if goes_on else {}
+    return _assemble(name, stages, inputs=inputs, outputs=outputs, parameters=foreign)
 
 
 def _assemble(
@@ -81,12 +88,13 @@ def _assemble(
 def all_pipelines(declared: Declarations) -> dict[str, Pipeline]:
     """Kedro's registry.
 
-    `<product>` goes from raw records to a registered model, its backbone included; `<backbone>` makes the backbone;
-    `<stage>` is that stage of all products and backbones; `__default__` is everything.
+    `<product>` goes from raw records to a registered model, its backbone included; `<backbone>` makes the backbone,
+    and those that it goes on from; `<stage>` is that stage of all products and backbones; `__default__` is everything.
     """
-    backbones = {name: backbone_pipeline(name, declared) for name in declared.backbones}
+    alone = {name: backbone_pipeline(name, declared) for name in declared.backbones}
+    backbones = {name: sum((alone[one] for one in ancestry(name, declared.backbones)), Pipeline([])) for name in alone}
     products = {name: product_pipeline(name, declared) for name in declared.products}
-    everything = sum((*backbones.values(), *products.values()), Pipeline([]))
+    everything = sum((*alone.values(), *products.values()), Pipeline([]))
     stages = {
         stage: everything.only_nodes_with_tags(stage) for stage in sorted({t for n in everything.nodes for t in n.tags})
     }

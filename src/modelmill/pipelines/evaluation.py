@@ -9,17 +9,22 @@ from modelmill.evaluation.report import compare_random_start, evaluate, leak_rep
 from modelmill.tasks.text_classification import predict
 
 
-def for_product(*, random_start: bool, corpus_known: bool) -> Pipeline:
-    """model + test -> predictions -> metrics, figures, card."""
+def for_product(*, random_start: bool, corpora: list[str]) -> Pipeline:
+    """model + test -> predictions -> metrics, figures, card.
+
+    Args:
+        random_start: whether there is a control to judge too.
+        corpora: of the backbone and of those that it goes on from, as far as they were made here.
+    """
     metrics = "metrics_without_control" if random_start else "metrics"
     answers = ["predictions", "majority_predictions", "linear_predictions"]
     reports = ["metrics", "training_report", "cleaning_report"]
-    corpus = ["corpus", "backbone"] if corpus_known else []
+    pretrained_on = ["backbone", *corpora] if corpora else []
     nodes = [
         Node(predict, ["model", "test"], "predictions", name="predict"),
         Node(majority_baseline, ["train", "test"], "majority_predictions", name="majority_baseline"),
         Node(linear_baseline, ["train", "validation", "test"], "linear_predictions", name="linear_baseline"),
-        Node(leak_report, ["model", "train_augmented", "test", *corpus], "leaks", name="look_for_leaks"),
+        Node(leak_report, ["model", "train_augmented", "test", *pretrained_on], "leaks", name="look_for_leaks"),
         Node(evaluate, [*answers, "leaks", "params:evaluation"], metrics, name="evaluate"),
         Node(confusion_matrix, "metrics", "confusion_matrix", name="plot_confusion_matrix"),
         Node(model_card, [*reports, "params:product", "params:backbone"], "model_card", name="write_model_card"),

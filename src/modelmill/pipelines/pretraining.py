@@ -7,9 +7,9 @@ from modelmill.training.fetch import fetch_backbone
 from modelmill.training.pretrain import pretrain
 
 
-def for_backbone() -> Pipeline:
-    """token shards -> backbone and curves."""
-    inputs = ["tokens", "tokenizer", "params:pretraining"]
+def for_backbone(*, goes_on: bool) -> Pipeline:
+    """token shards, and the backbone that it goes on from -> backbone and curves."""
+    inputs = ["tokens", "base" if goes_on else "tokenizer", "params:pretraining", "checkpoints"]
     return Pipeline(
         [
             Node(pretrain, inputs, ["backbone", "curves"], name="pretrain"),

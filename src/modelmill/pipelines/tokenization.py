@@ -12,16 +12,11 @@ def for_product() -> Pipeline:
     return Pipeline([Node(tokenize_product, inputs, "tokens", name="tokenize")])
 
 
-def for_backbone() -> Pipeline:
-    """clean corpus -> tokenizer -> token shards."""
-    return Pipeline(
-        [
-            Node(
-                train_tokenizer,
-                ["clean", "params:pretraining.tokenizer"],
-                "tokenizer",
-                name="train_tokenizer",
-            ),
-            Node(tokenize_corpus, ["clean", "tokenizer"], "tokens", name="tokenize"),
-        ]
-    )
+def for_backbone(*, goes_on: bool) -> Pipeline:
+    """clean corpus -> tokenizer -> token shards; what goes on from another backbone has that one's tokenizer."""
+    tokenizer = "base" if goes_on else "tokenizer"
+    nodes = [Node(tokenize_corpus, ["clean", tokenizer, "params:pretraining.whole_words"], "tokens", name="tokenize")]
+    if not goes_on:
+        inputs = ["clean", "params:pretraining.tokenizer", "params:pretraining.architecture.kind"]
+        nodes.append(Node(train_tokenizer, inputs, "tokenizer", name="train_tokenizer"))
+    return Pipeline(nodes)

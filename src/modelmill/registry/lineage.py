@@ -1,14 +1,13 @@
 """Where a version comes from: commit, environment, data."""
 
 import hashlib
-import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from modelmill.digest import tensor_digest
+from modelmill.digest import backbone_origin
 from modelmill.records import table_digest
 
 
@@ -36,11 +35,9 @@ def data_lineage(
     sources: dict[str, str], train: pl.DataFrame, validation: pl.DataFrame, test: pl.DataFrame, backbone: Path
 ) -> dict[str, Any]:
     """SHA-256 of every source file, of the records of every split, of the backbone and of what it was made from."""
-    made = json.loads((backbone / "backbone.json").read_text(encoding="utf-8"))
-    origin = {name: made[name] for name in ("taken_from", "sha256", "corpus_sha256") if name in made}
     splits = {"train": train, "validation": validation, "test": test}
     return {
         "sources": sources,
         "splits": {name: {"records": part.height, "sha256": table_digest(part)} for name, part in splits.items()},
-        "backbone": {"digest": tensor_digest(backbone), **origin},
+        "backbone": backbone_origin(backbone),
     }

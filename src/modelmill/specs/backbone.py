@@ -1,10 +1,11 @@
 """What may be declared of a backbone: `conf/<env>/backbones/*.yml`."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from modelmill.specs.base import OneOrMore, Spec
+from modelmill.specs.base import OneOrMore, Share, Spec
 from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 from modelmill.specs.training import PretrainingTrainingSpec
@@ -27,24 +28,62 @@ class CorpusSpec(Spec):
 
 
 class TokenizerSpec(Spec):
-    """The tokenizer to train: byte-pair merges of characters up to words, or each character a token."""
+    """The tokenizer to train.
 
-    kind: Literal["bpe", "character"] = "bpe"
+    `bpe`: byte-pair merges of characters up to words; `character`: each character is a token; both leave blanks out.
+    `byte_bpe`: merges of bytes (Radford et al. 2019, GPT-2); nothing is unknown, and text comes back as it was.
+    """
+
+    kind: Literal["bpe", "character", "byte_bpe"] = "bpe"
     vocabulary: int = Field(12_000, ge=100, description="tokens kept, special ones included")
     alphabet: int = Field(4500, ge=50, description="most frequent characters kept; others are unknown (bpe)")
     longest: int = Field(4, ge=1, description="characters of the longest token (bpe)")
-    sample: int = Field(3_000_000, ge=10_000, description="characters of the corpus that merges are learned from (bpe)")
-    lowercase: bool = True
+    sample: int = Field(
+        3_000_000, ge=10_000, description="characters of the corpus that merges are learned from (bpe, byte_bpe)"
+    )
+    lowercase: bool = Field(True, description="fold case; byte_bpe: false when not given")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _case_is_kept(cls, given: Any) -> Any:
+        kept = isinstance(given, dict) and given.get("kind") == "byte_bpe"
+        return {"lowercase": False, **given} if kept else given
+
+    @model_validator(mode="after")
+    def _all_bytes(self) -> Self:
+        if self.kind == "byte_bpe" and self.vocabulary < 300:
+            raise ValueError(
+                f"`byte_bpe` has 256 bytes and its special tokens; vocabulary {self.vocabulary} is below 300"
+            )
+        return self
+
+
+ArchitectureKind = Literal["modernbert", "bert", "gpt2", "llama"]
+Objective = Literal["masked_lm", "masked_lm_nsp", "causal_lm"]
+GOES_WITH: dict[str, tuple[str, ...]] = {
+    "masked_lm": ("modernbert", "bert"),
+    "masked_lm_nsp": ("bert",),
+    "causal_lm": ("gpt2", "llama"),
+}
+"""The kinds of architecture that an objective trains."""
 
 
 class ArchitectureSpec(Spec):
-    """The encoder: pre-norm, rotary positions, gated MLP (ModernBERT, Warner et al. 2024, arXiv:2412.13663)."""
+    """The shape of the model, by a config of transformers.
 
+    `modernbert`: encoder, pre-norm, rotary positions, gated MLP (Warner et al. 2024, arXiv:2412.13663).
+    `bert`: encoder, post-norm, learned positions (Devlin et al. 2019, arXiv:1810.04805).
+    `gpt2`: decoder, pre-norm, learned positions (Radford et al. 2019).
+    `llama`: decoder, RMS norm, rotary positions, gated MLP (Touvron et al. 2023, arXiv:2302.13971).
+    """
+
+    kind: ArchitectureKind = "modernbert"
     layers: int = Field(4, ge=1)
     hidden: int = Field(256, ge=8)
     heads: int = Field(4, ge=1)
     intermediate: int = Field(512, ge=8)
     max_tokens: int = Field(512, ge=16)
+    dropout: Share = Field(0.0, description="in pretraining and after it; BERT and GPT-2 had 0.1")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
@@ -54,16 +93,60 @@ class ArchitectureSpec(Spec):
 
 
 class PretrainingSpec(Spec):
-    """A backbone made here, by masked language modelling."""
+    """A backbone made here.
 
+    `masked_lm`: predict masked tokens; `masked_lm_nsp`: and whether a second piece of text follows on the first (Devlin
+    et al. 2019, 3.1); `causal_lm`: predict the next token.
+    """
+
+    objective: Objective = "masked_lm"
+    whole_words: bool = Field(False, description="mask all tokens of a word or none (masked_lm, masked_lm_nsp)")
+    from_: str | None = Field(
+        None,
+        alias="from",
+        description="a backbone to go on from: its tokenizer, architecture and weights are taken over",
+    )
     corpus: CorpusSpec
-    tokenizer: TokenizerSpec = TokenizerSpec()
-    architecture: ArchitectureSpec = ArchitectureSpec()
+    tokenizer: TokenizerSpec | None = TokenizerSpec()
+    architecture: ArchitectureSpec | None = ArchitectureSpec()
     training: PretrainingTrainingSpec = PretrainingTrainingSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _taken_over(cls, given: Any) -> Any:
+        goes_on = isinstance(given, dict) and given.get("from") is not None
+        return {"tokenizer": None, "architecture": None, **given} if goes_on else given
+
+    @model_validator(mode="after")
+    def _taken_over_or_made(self) -> Self:
+        for name in ("tokenizer", "architecture"):
+            declared = getattr(self, name) is not None
+            if declared and self.from_ is not None:
+                raise ValueError(f"`from: {self.from_}` brings its own {name}; take `{name}` away")
+            if not declared and self.from_ is None:
+                raise ValueError(f"`{name}` is empty; take the key away for its defaults")
+        return self
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        kinds = GOES_WITH[self.objective]
+        if self.architecture and self.architecture.kind not in kinds:
+            raise ValueError(
+                f"`objective: {self.objective}` does not train `architecture.kind: {self.architecture.kind}`; "
+                f"{which_go_together()}"
+            )
+        if self.objective == "causal_lm" and self.whole_words:
+            raise ValueError("`whole_words` is for masked objectives; `causal_lm` masks nothing")
+        if self.objective == "causal_lm" and self.tokenizer and self.tokenizer.kind != "byte_bpe":
+            raise ValueError(
+                f"`objective: causal_lm` writes text, and `tokenizer.kind: {self.tokenizer.kind}` cannot give it back "
+                "as it was; declare `tokenizer: {kind: byte_bpe}`"
+            )
+        return self
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> Self:
-        if self.training.block_tokens > self.architecture.max_tokens:
+        if self.architecture and self.training.block_tokens > self.architecture.max_tokens:
             raise ValueError(
                 f"training.block_tokens {self.training.block_tokens} is above "
                 f"architecture.max_tokens {self.architecture.max_tokens}"
@@ -71,8 +154,13 @@ class PretrainingSpec(Spec):
         return self
 
 
+def which_go_together() -> str:
+    """'masked_lm goes with modernbert, bert; ...'"""
+    return "; ".join(f"{objective} goes with {', '.join(kinds)}" for objective, kinds in GOES_WITH.items())
+
+
 class BackboneSpec(Spec):
-    """A pretrained encoder that products share: taken from somewhere (`model`), or made here (`pretraining`)."""
+    """A pretrained model that products share: taken from somewhere (`model`), or made here (`pretraining`)."""
 
     description: str = ""
     licence: str = Field("unknown", description="licence of the weights, for the model card")
@@ -90,3 +178,26 @@ class BackboneSpec(Spec):
         if self.sha256 and self.pretraining:
             raise ValueError("`sha256` belongs to `model`; a backbone that is made here has none")
         return self
+
+
+def ancestry(name: str, backbones: Mapping[str, BackboneSpec]) -> list[str]:
+    """The name of a backbone, of the one that it goes on from, and so on."""
+    chain = [name]
+    while (made := backbones[chain[-1]].pretraining) and made.from_:
+        chain.append(made.from_)
+    return chain
+
+
+def why_not_from(spec: BackboneSpec, start: BackboneSpec) -> str | None:
+    """What keeps a backbone from going on from one whose architecture is declared; None when nothing does."""
+    made = spec.pretraining
+    shape = start.pretraining.architecture if start.pretraining else None
+    if made is None or shape is None:
+        return None
+    if shape.kind not in GOES_WITH[made.objective]:
+        return f"`objective: {made.objective}` does not train a {shape.kind}; {which_go_together()}"
+    if made.training.block_tokens > shape.max_tokens:
+        return (
+            f"it reads {shape.max_tokens} tokens, and `training.block_tokens` is {made.training.block_tokens}; lower it"
+        )
+    return None

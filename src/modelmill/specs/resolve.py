@@ -11,11 +11,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from modelmill.errors import DeclarationError
-from modelmill.specs.backbone import BackboneSpec
+from modelmill.specs.backbone import BackboneSpec, why_not_from
 from modelmill.specs.base import Spec, listed
 from modelmill.specs.files import DeclarationFile, Key, Problem, dotted, locate, read_declaration
 from modelmill.specs.product import TASK_METRICS, ProductSpec
 
+FROM: Key = ("pretraining", "from")
 Kind = Literal["products", "backbones"]
 SPECS: dict[Kind, type[Spec]] = {"products": ProductSpec, "backbones": BackboneSpec}
 
@@ -36,7 +37,8 @@ class Declarations:
 
     def as_parameters(self) -> dict[str, Any]:
         """The same values as plain data, by name, for Kedro's parameters."""
-        return {name: spec.model_dump(mode="json") for name, spec in (*self.backbones.items(), *self.products.items())}
+        specs = (*self.backbones.items(), *self.products.items())
+        return {name: spec.model_dump(mode="json", by_alias=True) for name, spec in specs}
 
 
 @dataclass
@@ -100,7 +102,7 @@ def resolve(
             except ValidationError as error:
                 problems += [_explain(detail, name, spec_class, where) for detail in error.errors()]
     if not any(found.problems for found in files.values()):  # else what is missing may stand in a file that is broken
-        problems += _cross_check(raw, files)
+        problems += _cross_check(raw, files, specs["backbones"])
     if problems:
         raise DeclarationError(report(problems))
     return Declarations(specs["products"], specs["backbones"])
@@ -178,7 +180,7 @@ def _flat(annotation: Any) -> list[Any]:
 def _keys_at(spec: type[BaseModel], loc: Key) -> list[str]:
     for model in _flat(_annotation_at(spec, loc)):
         if isinstance(model, type) and issubclass(model, BaseModel):
-            return sorted(model.model_fields)
+            return sorted(field.alias or name for name, field in model.model_fields.items())
     return []
 
 
@@ -189,8 +191,13 @@ def _choices_at(spec: type[BaseModel], loc: Key) -> list[str]:
     return []
 
 
-def _cross_check(raw: Mapping[Kind, Mapping[str, Any]], files: Mapping[Kind, DeclarationFiles]) -> list[Problem]:
-    """What one declaration says of another, as far as it can be read: it may have mistakes of its own."""
+def _cross_check(
+    raw: Mapping[Kind, Mapping[str, Any]], files: Mapping[Kind, DeclarationFiles], specs: Mapping[str, BackboneSpec]
+) -> list[Problem]:
+    """What one declaration says of another, as far as it can be read: it may have mistakes of its own.
+
+    `specs` are the backbones that have none.
+    """
     products, backbones = sorted(raw["products"]), sorted(raw["backbones"])
     found: list[tuple[Kind, Key, str]] = [
         ("backbones", (name,), "a product has this name too; names are shared, rename one of them")
@@ -205,6 +212,7 @@ def _cross_check(raw: Mapping[Kind, Mapping[str, Any]], files: Mapping[Kind, Dec
             for i, giver in enumerate(listed(_at(backbone, *path) or []))
             if giver not in products
         ]
+        found += [("backbones", (name, *FROM), text) for text in _base_mistakes(name, raw["backbones"], specs)]
     return [Problem(locate(path, files[kind].holding(path[0])), dotted(path), text) for kind, path, text in found]
 
 
@@ -222,6 +230,21 @@ def _product_references(product: Any, backbones: list[str]) -> Iterator[tuple[Ke
     for path, metric in mentions.items():
         if known and metric is not None and metric not in known:
             yield path, f"{task} has no metric '{metric}'; {hint(metric, known)}"
+
+
+def _base_mistakes(name: str, raw: Mapping[str, Any], specs: Mapping[str, BackboneSpec]) -> Iterator[str]:
+    """Messages when what a backbone goes on from is not there, is itself in the end, or is of another kind."""
+    chain = [name]
+    while isinstance(base := _at(raw[chain[-1]], *FROM), str):
+        if base not in raw and len(chain) == 1:
+            yield f"unknown backbone '{base}'; {hint(base, sorted({*raw} - {name}))}"
+        if base == name:
+            yield f"this goes round in a circle ({' from '.join([*chain, base])}); one of them must start anew"
+        if base not in raw or base in chain:
+            return
+        chain.append(base)
+    if name in specs and chain[-1] in specs and (message := why_not_from(specs[name], specs[chain[-1]])):
+        yield message
 
 
 def _at(value: Any, *path: str) -> Any:

@@ -117,7 +117,7 @@ class TokenizationSpec(Spec):
 
 
 class PretrainingTrainingSpec(OptimizerSpec):
-    """Masked language modelling on packed blocks, a budget in steps so that a run can be repeated exactly."""
+    """Pretraining on blocks of tokens, a budget in steps so that a run can be repeated exactly."""
 
     learning_rate: float = Field(2e-3, gt=0)
     warmup: Share = 0.05
@@ -126,7 +126,13 @@ class PretrainingTrainingSpec(OptimizerSpec):
     block_tokens: int = Field(128, ge=16)
     batch_blocks: int = Field(32, ge=1)
     masked: float = Field(
-        0.2, gt=0, lt=1, description="share of the tokens to predict; of those 80% [MASK], 10% random"
+        0.2,
+        gt=0,
+        lt=1,
+        description="share of the tokens to predict; of those 80% [MASK], 10% random (masked objectives)",
+    )
+    separate: bool = Field(
+        True, description="no token sees another text that is packed into its block (masked_lm, causal_lm)"
     )
     precision: DeclaredPrecision = "auto"
-    seed: int = Field(0, ge=0, description="of the weights, the masks and the order of the text")
+    seed: int = Field(0, ge=0, description="of the weights, the masks, the pairs and the order of the text")

@@ -67,6 +67,14 @@ class Classifier(TrainedModule):
         losses = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
         return (losses * self.class_weights[labels]).mean()
 
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """The loss, without that of an adversary."""
+        return self._loss(batch[0])
+
+    def sizes(self, batch: Batch) -> tuple[int, int]:
+        """Tokens and records."""
+        return sum(int(mask.sum()) for _, mask, _ in batch[0]), len(_labels(batch[0]))
+
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
         """The loss, with that of the adversary where one is declared."""
         buckets, factor = batch
@@ -79,6 +87,7 @@ class Classifier(TrainedModule):
             total = loss + harder
         else:
             total = loss = self._loss(buckets)
+        self.note(batch)
         self.log("train_loss", loss, prog_bar=True, batch_size=len(_labels(buckets)))
         return total * factor
 

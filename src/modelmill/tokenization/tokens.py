@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,16 +16,22 @@ from modelmill.progress import counted
 from modelmill.records import table_digest
 from modelmill.specs.training import TokenizationSpec
 from modelmill.tables import AnyTable, batches_of
+from modelmill.tokenization.train import Texts
+from modelmill.tokenization.words import learn_words, word_starts
+
+WORD_STARTS = "word_starts"
+"""Beside the split `train` of a corpus: for each of its tokens 1 where a word begins, else 0."""
 
 Ids = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token ids of many texts. Text i is `ids[offsets[i]:offsets[i + 1]]`; its label is `labels[i]`, -1 for none."""
+    """Token ids of many texts. Text i is `ids[begins[i]:ends[i]]`; its label is `labels[i]`, -1 for none."""
 
     ids: Ids
-    offsets: NDArray[np.int64]
+    begins: NDArray[np.int64]
+    ends: NDArray[np.int64]
     labels: NDArray[np.int64]
 
     @classmethod
@@ -33,22 +39,23 @@ class Tokens:
         """Lay the ids of texts end to end."""
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         flat = np.concatenate([np.zeros(0, np.int32), *(np.asarray(ids, np.int32) for ids in texts)])
-        return cls(flat, np.concatenate([[0], np.cumsum(lengths)]), np.asarray(labels, np.int64))
+        ends = np.cumsum(lengths)
+        return cls(flat, ends - lengths, ends, np.asarray(labels, np.int64))
 
     def take(self, rows: NDArray[np.int64]) -> "Tokens":
-        """Some of the texts."""
-        return Tokens.of([self[int(row)] for row in rows], self.labels[rows].tolist())
+        """Some of the texts; their ids stay where they are."""
+        return Tokens(self.ids, self.begins[rows], self.ends[rows], self.labels[rows])
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self.ends)
 
     def __getitem__(self, i: int) -> Ids:
-        return self.ids[self.offsets[i] : self.offsets[i + 1]]
+        return self.ids[self.begins[i] : self.ends[i]]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each text."""
-        return np.diff(self.offsets)
+        return self.ends - self.begins
 
 
 @dataclass(frozen=True)
@@ -75,18 +82,15 @@ class TokenShards:
     @classmethod
     def load(cls, folder: Path) -> "TokenShards":
         """Open the shards; ids stay on disk until they are used."""
-        splits = {
-            path.name: Tokens(
-                np.load(path / "ids.npy", mmap_mode="r"),
-                np.load(path / "offsets.npy"),
-                np.load(path / "labels.npy"),
-            )
-            for path in sorted(folder.iterdir())
-            if path.is_dir()
-        }
+        splits = {path.name: _load(path) for path in sorted(folder.iterdir()) if path.is_dir()}
         about = json.loads((folder / "tokens.json").read_text(encoding="utf-8"))
         digests = about["records_sha256"], about["vocabulary_sha256"]
         return cls(splits, about["labels"], about["max_tokens"], *digests)
+
+
+def _load(folder: Path) -> Tokens:
+    offsets = np.load(folder / "offsets.npy")
+    return Tokens(np.load(folder / "ids.npy", mmap_mode="r"), offsets[:-1], offsets[1:], np.load(folder / "labels.npy"))
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -122,45 +126,57 @@ class Encoding:
         tokenizer_folder: files that `AutoTokenizer` reads.
         max_tokens: longest text, None for whole texts.
         label_names: the class of label i is `label_names[i]`; empty for records without labels.
+        whole_words: write `WORD_STARTS` too.
     """
 
     tables: Mapping[str, AnyTable]
     tokenizer_folder: Path
     max_tokens: int | None
     label_names: list[str]
+    whole_words: bool = False
 
     def save(self, folder: Path) -> None:
         """Write one folder per split, and `tokens.json`."""
         tokenizer = load_tokenizer(self.tokenizer_folder)
-        splits = {name: self._save_split(table, tokenizer, folder / name) for name, table in self.tables.items()}
+        number = {label: i for i, label in enumerate(self.label_names)}
+
+        def encoded(batch: pl.DataFrame) -> Tokens:
+            ids = encode(batch["text"].to_list(), tokenizer, self.max_tokens)
+            return Tokens.of(ids, [number.get(label, -1) for label in batch["label"]])
+
         about = {
             "labels": self.label_names,
             "max_tokens": self.max_tokens,
             "records_sha256": table_digest(self.tables["train"]),
             "vocabulary_sha256": vocabulary_digest(tokenizer),
-            "splits": splits,
+            "splits": {name: _save(table, encoded, folder / name) for name, table in self.tables.items()},
         }
+        if self.whole_words:
+            words = learn_words(Texts(self.tables["train"]))
+
+            def starts(batch: pl.DataFrame) -> Tokens:
+                return Tokens.of(word_starts(batch["text"].to_list(), tokenizer, words), [-1] * batch.height)
+
+            _save(self.tables["train"], starts, folder / WORD_STARTS)
         (folder / "tokens.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
-    def _save_split(self, table: AnyTable, tokenizer: Any, folder: Path) -> dict[str, int]:
-        number = {label: i for i, label in enumerate(self.label_names)}
-        lengths, labels = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)]
-        folder.mkdir(parents=True)
-        with (folder / "ids.npy").open("wb") as ids:
-            _write_header(ids, 0)
-            for batch in counted(batches_of(table), "tokenizing", table.height, "records"):
-                found = Tokens.of(
-                    encode(batch["text"].to_list(), tokenizer, self.max_tokens),
-                    [number.get(label, -1) for label in batch["label"]],
-                )
-                ids.write(found.ids.tobytes())
-                lengths.append(found.lengths)
-                labels.append(found.labels)
-            offsets = np.cumsum(np.concatenate(lengths))
-            _write_header(ids, int(offsets[-1]))
-        np.save(folder / "offsets.npy", offsets)
-        np.save(folder / "labels.npy", np.concatenate(labels))
-        return {"texts": len(offsets) - 1, "tokens": int(offsets[-1])}
+
+def _save(table: AnyTable, encoded: Callable[[pl.DataFrame], Tokens], folder: Path) -> dict[str, int]:
+    """Write a folder of arrays, batch by batch; answers how many texts and tokens there are."""
+    lengths, labels = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)]
+    folder.mkdir(parents=True)
+    with (folder / "ids.npy").open("wb") as ids:
+        _write_header(ids, 0)
+        for batch in counted(batches_of(table), f"tokenizing ({folder.name})", table.height, "records"):
+            found = encoded(batch)
+            ids.write(found.ids.tobytes())
+            lengths.append(found.lengths)
+            labels.append(found.labels)
+        offsets = np.cumsum(np.concatenate(lengths))
+        _write_header(ids, int(offsets[-1]))
+    np.save(folder / "offsets.npy", offsets)
+    np.save(folder / "labels.npy", np.concatenate(labels))
+    return {"texts": len(offsets) - 1, "tokens": int(offsets[-1])}
 
 
 def _write_header(file: BinaryIO, count: int) -> None:
@@ -172,13 +188,14 @@ def _write_header(file: BinaryIO, count: int) -> None:
 
 def tokenize_product(train: pl.DataFrame, validation: pl.DataFrame, backbone: Path, spec: TokenizationSpec) -> Encoding:
     """The splits that training reads, by the backbone's tokenizer."""
-    longest = json.loads((backbone / "config.json").read_text(encoding="utf-8")).get("max_position_embeddings")
+    config = json.loads((backbone / "config.json").read_text(encoding="utf-8"))
+    longest = config.get("max_position_embeddings", config.get("n_positions"))  # GPT-2 calls it otherwise
     if longest is not None and spec.max_tokens > longest:
         raise DataError(f"`tokenization.max_tokens` is {spec.max_tokens}, but the backbone reads {longest}; lower it.")
     label_names = sorted(set(train["label"]))
     return Encoding({"train": train, "validation": validation}, backbone, spec.max_tokens, label_names)
 
 
-def tokenize_corpus(clean: AnyTable, tokenizer: Path) -> Encoding:
-    """A corpus, whole texts."""
-    return Encoding({"train": clean}, tokenizer, None, [])
+def tokenize_corpus(clean: AnyTable, tokenizer: Path, whole_words: bool = False) -> Encoding:
+    """A corpus, whole texts; with `whole_words` also where its words begin, `WORD_STARTS`."""
+    return Encoding({"train": clean}, tokenizer, None, [], whole_words)

@@ -1,7 +1,5 @@
 """Which texts make a batch, and how ragged ids become a rectangle."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,65 +69,3 @@ def padded(tokens: Tokens, rows: Rows, pad: int) -> tuple[NDArray[np.int64], NDA
         ids[i, : len(text)] = text
         mask[i, : len(text)] = 1
     return ids, mask
-
-
-def packed_blocks(tokens: Tokens, block: int, epoch_seed: tuple[int, int]) -> NDArray[np.int32]:
-    """All texts in random order, end to end, cut into (blocks, block); the rest shorter than a block is left out."""
-    rng = np.random.default_rng(epoch_seed)
-    flat = np.concatenate([tokens[int(i)] for i in rng.permutation(len(tokens))])
-    count = len(flat) // block
-    blocks: NDArray[np.int32] = rng.permutation(flat[: count * block].reshape(count, block))
-    return blocks
-
-
-def mask_tokens(
-    ids: NDArray[np.int64],
-    share: float,
-    specials: NDArray[np.int64],
-    vocabulary: tuple[int, int],
-    seed: tuple[int, ...],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """BERT's corruption (Devlin et al. 2019, arXiv:1810.04805, 3.1): of the chosen 80% [MASK], 10% random, 10% kept.
-
-    Args:
-        ids: (batch, length).
-        share: part of the ordinary tokens that is chosen.
-        specials: ids that are never chosen.
-        vocabulary: (size, id of [MASK]).
-        seed: what the choice follows from.
-
-    Returns:
-        corrupted ids and labels (-100 where nothing is to be predicted), each (batch, length).
-    """
-    size, mask_id = vocabulary
-    rng = np.random.default_rng(seed)
-    chosen = (rng.random(ids.shape) < share) & ~np.isin(ids, specials)
-    way = rng.random(ids.shape)
-    corrupted = np.where(chosen & (way < 0.8), mask_id, ids)
-    random_ids = rng.integers(int(specials.max()) + 1, size, ids.shape)
-    corrupted = np.where(chosen & (way >= 0.9), random_ids, corrupted)
-    return corrupted, np.where(chosen, ids, -100)
-
-
-Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
-Masking = tuple[float, NDArray[np.int64], tuple[int, int]]
-"""`share`, `specials` and `vocabulary` of `mask_tokens`."""
-
-
-def masked_batches(
-    tokens: Tokens,
-    shape: tuple[int, int],
-    masking: Masking,
-    seed: int,
-) -> Iterator[Batch]:
-    """Masked blocks (batch, block), epoch after epoch, without end; all of it follows from the seed."""
-    batch, block = shape
-    epoch = 0
-    while True:
-        blocks = packed_blocks(tokens, block, (seed, epoch))
-        assert len(blocks) >= batch, "the corpus is smaller than one batch"
-        for start in range(0, len(blocks) - batch + 1, batch):
-            share, specials, vocabulary = masking
-            ids = blocks[start : start + batch].astype(np.int64)
-            yield mask_tokens(ids, share, specials, vocabulary, (seed, epoch, start))
-        epoch += 1

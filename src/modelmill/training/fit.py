@@ -105,6 +105,7 @@ def fit(
 
     from modelmill.training.checkpoints_module import Checkpoints
     from modelmill.training.curves_module import Curves
+    from modelmill.training.speed_module import speed
 
     precision = resolve_precision(plan.precision)
     curves = Curves()
@@ -122,6 +123,7 @@ def fit(
         )
         trainer.fit(module, val_dataloaders=validation, ckpt_path=state, weights_only=True)
     _check_ended(trainer, plan)
+    first = trainer.strategy.batch_to_device(module.epoch_batches(0)[0](0))
     if plan.monitor:
         checkpoints.load_best(module)
     report = {
@@ -130,6 +132,7 @@ def fit(
         "seconds": round(checkpoints.seconds, 1),
         "precision": precision,
         "best": checkpoints.best,
+        **speed(module, first, checkpoints.seconds, precision),
     }
     return curves.table(), report
 

@@ -46,8 +46,31 @@ class TrainedModule(lightning.LightningModule):
         self.total_steps = total_steps
         self.decay = decay
         self.schedule: Schedule = schedule
+        self.read: tuple[int, int] = (0, 0)
+        """Tokens, padding not counted, and examples so far."""
         self.passed = 0
         """Batches of the current epoch that an earlier process has trained on."""
+
+    def loss(self, batch: Any) -> torch.Tensor:
+        """The mean loss of a batch."""
+        raise NotImplementedError
+
+    def sizes(self, batch: Any) -> tuple[int, int]:
+        """Tokens of a batch, padding not counted, and its examples."""
+        raise NotImplementedError
+
+    def note(self, batch: Any) -> None:
+        """Take note of what a batch had; within the step, for states are saved right after it."""
+        tokens, examples = self.sizes(batch)
+        self.read = self.read[0] + tokens, self.read[1] + examples
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The counts go on, too."""
+        checkpoint["read"] = list(self.read)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.read = tuple(checkpoint["read"])
 
     def epoch_batches(self, epoch: int) -> tuple[Callable[[int], Any], int]:
         """What makes batch i of an epoch, following from i alone, and how many there are."""

@@ -1,34 +1,41 @@
-"""Making a backbone: masked language modelling on a corpus of tokens."""
+"""Making a backbone: a language model on a corpus of tokens, from a random start or from another backbone."""
 
 import json
+import shutil
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from modelmill.digest import backbone_origin, tensor_digest
 from modelmill.errors import DataError
-from modelmill.specs.backbone import ArchitectureSpec, PretrainingSpec
+from modelmill.specs.backbone import PretrainingSpec
 from modelmill.specs.training import PretrainingTrainingSpec
-from modelmill.tokenization.tokens import Tokens, TokenShards, load_tokenizer
-from modelmill.training.batches import Batch, Masking, mask_tokens, masked_batches, packed_blocks
-from modelmill.training.fit import FitPlan, fit
+from modelmill.tokenization.tokens import WORD_STARTS, Tokens, TokenShards, load_tokenizer
+from modelmill.training.architectures import about, continued_model, new_model
+from modelmill.training.causal import CausalLm, end_token
+from modelmill.training.fit import FitPlan, Work, fit
+from modelmill.training.masked_lm import MaskedLm, Masking
+from modelmill.training.next_sentence import NextSentence
+from modelmill.training.objective import Objective, Stream, fixed_batches
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-VALIDATION_BLOCKS = 128
+VALIDATION_BLOCKS, VALIDATION_BATCHES = 128, 4
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A pretrained encoder with its tokenizer, ready to be saved in the form that transformers reads."""
+    """A pretrained model with its tokenizer, ready to be saved in the form that transformers reads."""
 
     model: "PreTrainedModel"
     tokenizer: Any
     info: dict[str, Any]
+    checkpoints: Path
 
     def save(self, folder: Path) -> None:
         """Write safetensors, config, tokenizer and `backbone.json`."""
@@ -36,103 +43,117 @@ class Backbone:
         self.tokenizer.save_pretrained(folder)
         (folder / "backbone.json").write_text(json.dumps(self.info, indent=2, ensure_ascii=False), encoding="utf-8")
 
+    def saved(self) -> None:
+        """The state of the training is not needed any more."""
+        shutil.rmtree(self.checkpoints)
 
-def pretrain(shards: Path, tokenizer_folder: Path, spec: PretrainingSpec) -> tuple[Backbone, pl.DataFrame]:
-    """Pretrain an encoder from a random start.
+
+def pretrain(shards: Path, start: Path, spec: PretrainingSpec, checkpoints: Path) -> tuple[Backbone, pl.DataFrame]:
+    """Pretrain a model.
 
     Args:
         shards: tokens of the corpus, as its split `train`.
-        tokenizer_folder: the tokenizer they were made with.
+        start: the tokenizer that they were made with; with `from` the backbone to go on from, tokenizer included.
         spec: the declaration.
+        checkpoints: where the training keeps its state; one that was killed goes on from there.
 
     Returns:
         the backbone and its curves.
 
     Raises:
-        DataError: when the corpus does not fill one batch, or its tokens are of another tokenizer.
+        DataError: when the corpus does not fill one batch, its tokens are of another tokenizer, or the backbone to go
+            on from is of another kind.
     """
     import pytorch_lightning as lightning
-    from torch.utils.data import DataLoader
 
-    from modelmill.training.masked_lm_module import BatchStream, MaskedLanguageModel
+    from modelmill.training.language_model_module import LanguageModel, NextSentenceModel, tensors
+    from modelmill.training.module import Batches
 
     plan = spec.training
-    tokenizer = load_tokenizer(tokenizer_folder)
+    tokenizer = load_tokenizer(start)
     stored = TokenShards.load(shards)
     stored.check_made_by(tokenizer)
-    corpus, held_back = _hold_back(stored.splits["train"], plan.block_tokens * VALIDATION_BLOCKS)
-    shape = (plan.batch_blocks, plan.block_tokens)
-    _check_size(corpus, held_back, shape)
-    masking = (
-        plan.masked,
-        np.array(sorted(tokenizer.all_special_ids)),
-        (len(tokenizer), tokenizer.mask_token_id),
-    )
+    training, validation = _objectives(stored, tokenizer, spec)
+    _check_size(training, validation, plan)
     lightning.seed_everything(plan.seed, verbose=False)
-    module = MaskedLanguageModel(new_encoder(spec.architecture, tokenizer), plan)
-    stream = masked_batches(corpus, shape, masking, plan.seed)
+    model, origin = _start(start, tokenizer, spec)
+    kind = NextSentenceModel if spec.objective == "masked_lm_nsp" else LanguageModel
+    module = kind(model, plan, Stream(training, plan.batch_blocks, plan.seed))
+    held_out = fixed_batches(validation, VALIDATION_BATCHES, plan.seed)
     curves, report = fit(
         module,
-        DataLoader(BatchStream(islice(stream, plan.max_steps)), batch_size=None),
-        DataLoader(BatchStream(_fixed_batches(held_back, plan, masking)), batch_size=None),
+        Batches(lambda i: tensors(held_out[i]), len(held_out)),
         FitPlan(
             precision=plan.precision,
             max_steps=plan.max_steps,
             validate_every=max(1, plan.max_steps // 10),
+            checkpoint_seconds=60 * plan.checkpoint_minutes,
         ),
+        Work.of(checkpoints, spec, stored.records_sha256, stored.vocabulary_sha256, _digest_of(start, spec)),
     )
     info = {
+        "objective": spec.objective,
+        "architecture": about(model.config),
+        **origin,
         **report,
-        "tokens": report["steps"] * shape[0] * shape[1],
-        "corpus_tokens": int(corpus.lengths.sum()),
+        "corpus_tokens": int(training.tokens.lengths.sum()),
         "corpus_sha256": stored.records_sha256,
     }
-    return Backbone(module.model, tokenizer, info), curves
+    return Backbone(model, tokenizer, info, checkpoints), curves
 
 
-def _fixed_batches(held_back: Tokens, plan: PretrainingTrainingSpec, masking: Masking) -> list[Batch]:
-    """Held-back blocks under masks that stay the same, in up to four batches."""
-    blocks = packed_blocks(held_back, plan.block_tokens, (plan.seed, 0)).astype(np.int64)
-    parts = np.array_split(blocks, min(4, len(blocks)))
-    return [mask_tokens(part, *masking, (plan.seed, i)) for i, part in enumerate(parts)]
+def _digest_of(start: Path, spec: PretrainingSpec) -> str | None:
+    """Of the weights to go on from; a random start follows from the seed."""
+    return None if spec.architecture else tensor_digest(start)
 
 
-def new_encoder(spec: ArchitectureSpec, tokenizer: Any) -> "PreTrainedModel":
-    """A masked language model with random weights."""
-    from transformers import ModernBertConfig, ModernBertForMaskedLM
-
-    config = ModernBertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=spec.hidden,
-        intermediate_size=spec.intermediate,
-        num_hidden_layers=spec.layers,
-        num_attention_heads=spec.heads,
-        max_position_embeddings=spec.max_tokens,
-        global_attn_every_n_layers=1,
-        classifier_pooling="mean",
-        sparse_prediction=True,  # the output layer at masked positions only: most of its cost is saved
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.cls_token_id,
-        eos_token_id=tokenizer.sep_token_id,
-        cls_token_id=tokenizer.cls_token_id,
-        sep_token_id=tokenizer.sep_token_id,
-    )
-    return ModernBertForMaskedLM(config)
+def _start(folder: Path, tokenizer: Any, spec: PretrainingSpec) -> tuple["PreTrainedModel", dict[str, Any]]:
+    """The model to train, and what it came from: the name of that backbone, its digest, and where that came from."""
+    if spec.architecture:
+        return new_model(spec.architecture, spec.objective, tokenizer), {}
+    model, random = continued_model(folder, spec.objective, spec.training.block_tokens)
+    return model, {"from": {"name": spec.from_, **backbone_origin(folder)}, "random_tensors": random}
 
 
-def _check_size(corpus: Tokens, held_back: Tokens, shape: tuple[int, int]) -> None:
-    """A batch to train on and a block to validate on are the least."""
-    sizes = int(corpus.lengths.sum()), int(held_back.lengths.sum())
-    if sizes[0] < shape[0] * shape[1] or sizes[1] < shape[1]:
+def _objectives(stored: TokenShards, tokenizer: Any, spec: PretrainingSpec) -> tuple[Objective, Objective]:
+    """What to train on and what to validate on."""
+    plan = spec.training
+    tokens, starts = stored.splits["train"], stored.splits.get(WORD_STARTS)
+    if spec.whole_words and starts is None:
         raise DataError(
-            f"the corpus is too small: {sizes[0]} tokens to train on, {sizes[1]} held back. A batch takes "
-            f"{shape[0]} x {shape[1]} (`pretraining.training.batch_blocks` x `block_tokens`), the held-back part one "
-            "block. Add text, or make batch and block smaller."
+            "the tokens do not say where words begin, which `whole_words` needs. Run the pipeline `tokenization` again."
+        )
+    if spec.objective != "causal_lm" and tokenizer.mask_token_id is None:
+        raise DataError(f"the tokenizer has no mask token, which `objective: {spec.objective}` needs.")
+
+    def objective(rows: NDArray[np.int64]) -> Objective:
+        part = tokens.take(rows)
+        if spec.objective == "causal_lm":
+            return CausalLm(part, end_token(tokenizer), plan.block_tokens, plan.separate)
+        masking = Masking.by(tokenizer, plan.masked)
+        words = starts.take(rows) if starts is not None and spec.whole_words else None
+        if spec.objective == "masked_lm":
+            return MaskedLm(part, words, masking, plan.block_tokens, plan.separate)
+        return NextSentence(part, words, masking, tokenizer.pad_token_id, plan.block_tokens)
+
+    training, validation = _hold_back(tokens, plan.block_tokens * VALIDATION_BLOCKS)
+    return objective(training), objective(validation)
+
+
+def _check_size(training: Objective, validation: Objective, plan: PretrainingTrainingSpec) -> None:
+    """A batch to train on and a block to validate on are the least."""
+    if training.count < plan.batch_blocks or validation.count < 1:
+        raise DataError(
+            f"the corpus is too small: {training.count} blocks of {plan.block_tokens} tokens to train on, "
+            f"{validation.count} held back. A batch takes {plan.batch_blocks} (`pretraining.training.batch_blocks`, "
+            "`block_tokens`), the held-back part one. Add text, or make batch and block smaller."
         )
 
 
-def _hold_back(tokens: Tokens, wanted: int) -> tuple[Tokens, Tokens]:
-    """Keep evenly spaced texts, at most a tenth of them, to validate on: every source has its part in the figure."""
-    every = min(max(10, len(tokens.ids) // wanted), len(tokens))
+def _hold_back(tokens: Tokens, wanted: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Texts to train on, and those kept to validate on: evenly spaced, at most a tenth, so that every source has its
+    part in the figure.
+    """
+    every = min(max(10, int(tokens.lengths.sum()) // wanted), len(tokens))
     chosen = np.arange(len(tokens)) % every == every - 1
-    return tokens.take(np.flatnonzero(~chosen)), tokens.take(np.flatnonzero(chosen))
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)

@@ -1,0 +1,57 @@
+"""How fast a training was, and how near that is to what the machine can do."""
+
+import resource
+import time
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from modelmill.specs.training import Precision
+from modelmill.training.module import TrainedModule
+
+SIZE, ROUNDS = 2048, 5
+"""Of the matrices whose product is timed; on a GPU they are four times as large."""
+
+
+def speed(module: TrainedModule, batch: Any, seconds: float, precision: Precision) -> dict[str, Any]:
+    """Tokens, examples, tokens a second, FLOP/s, their share of the measured peak, peak memory in MiB.
+
+    FLOP are those of the matrix products of one step on `batch`, forward and backward, by torch's own counter.
+    """
+    with FlopCounterMode(display=False) as counter:
+        module.loss(batch).backward()  # type: ignore[no-untyped-call]
+    module.zero_grad(set_to_none=True)
+    tokens, examples = module.read
+    flops = counter.get_total_flops() / module.sizes(batch)[0] * tokens / seconds
+    peak = peak_flops(module.device, precision)
+    return {
+        "tokens": tokens,
+        "examples": examples,
+        "tokens_per_second": round(tokens / seconds),
+        "tera_flops": round(flops / 1e12, 4),
+        "peak_tera_flops": round(peak / 1e12, 4),
+        "share_of_peak": round(flops / peak, 4),
+        "peak_memory_mb": peak_memory_mb(module.device),
+    }
+
+
+def peak_flops(device: torch.device, precision: Precision) -> float:
+    """FLOP/s of the best of a few products of square matrices."""
+    size = SIZE * (4 if device.type == "cuda" else 1)
+    dtype = torch.bfloat16 if precision == "bf16-mixed" else torch.float32
+    one = torch.randn(size, size, device=device, dtype=dtype)
+    best = float("inf")
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        product = one @ one
+        product[0, 0].item()  # waits for a GPU
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best
+
+
+def peak_memory_mb(device: torch.device) -> int:
+    """Largest memory so far: of the GPU where there is one, else of the process (Linux counts it in KiB)."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device) >> 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
