@@ -8,7 +8,7 @@ import polars as pl
 
 from modelmill.specs.backbone import PretrainingSpec
 from modelmill.tokenization.tokens import Tokens, TokenShards, tokenize_corpus
-from modelmill.tokenization.train import train_tokenizer
+from modelmill.tokenization.train import TrainedTokenizer, train_tokenizer
 from modelmill.training.pretrain import pretrain
 
 SHAPE = {"layers": 1, "hidden": 32, "heads": 2, "intermediate": 64, "max_tokens": 64}
@@ -32,10 +32,8 @@ def made(spec: PretrainingSpec, corpus: pl.DataFrame, folder: Path, base: Path |
     """The folder of a backbone that is pretrained on a corpus."""
     start = base or folder / "tokenizer"
     if base is None:
-        assert spec.tokenizer
-        assert spec.architecture
         start.mkdir()
-        train_tokenizer(corpus, spec.tokenizer, spec.architecture.kind).save(start)
+        tokenizer_of(corpus, spec).save(start)
     for name in ("tokens", "backbone"):
         (folder / name).mkdir()
     tokenize_corpus(corpus, start, spec.whole_words).save(folder / "tokens")
@@ -43,8 +41,20 @@ def made(spec: PretrainingSpec, corpus: pl.DataFrame, folder: Path, base: Path |
     return folder / "backbone"
 
 
-def encoded_by(tokenizer: Path, corpus: pl.DataFrame, folder: Path) -> Tokens:
-    """The tokens of a corpus, by way of a new folder."""
+def tokenizer_of(corpus: pl.DataFrame, spec: PretrainingSpec) -> TrainedTokenizer:
+    """What the declaration makes of a corpus."""
+    assert spec.tokenizer
+    assert spec.architecture
+    return train_tokenizer(corpus, spec.tokenizer, spec.architecture.kind)
+
+
+def encoded_in(tokenizer: Path, corpus: pl.DataFrame, folder: Path) -> Path:
+    """A new folder with the tokens of a corpus."""
     folder.mkdir()
     tokenize_corpus(corpus, tokenizer).save(folder)
-    return TokenShards.load(folder).splits["train"]
+    return folder
+
+
+def encoded_by(tokenizer: Path, corpus: pl.DataFrame, folder: Path) -> Tokens:
+    """The tokens of a corpus, by way of a new folder."""
+    return TokenShards.load(encoded_in(tokenizer, corpus, folder)).splits["train"]
