@@ -13,7 +13,7 @@ from modelmill.training.objective import Batch
 
 @dataclass(frozen=True)
 class CausalLm:
-    """Packed blocks; a text begins with the tokenizer's begin token, and `ended` has its end token behind it."""
+    """Packed blocks of texts that are `ended`."""
 
     tokens: Tokens
     block: int
@@ -34,7 +34,9 @@ class CausalLm:
 
 
 def ended(tokens: Tokens, tokenizer: Any) -> Tokens:
-    """Texts that end with the end token; where that is the begin token, the next text's says it (GPT-2)."""
-    if tokenizer.eos_token_id == tokenizer.bos_token_id:
+    """Texts with the end token behind them; where texts begin with that very token, the next one's says it (GPT-2)."""
+    end = tokenizer.eos_token_id
+    if len(tokens.ids) and tokens.ids[0] == end:
         return tokens
-    return Tokens.of([np.append(tokens[i], tokenizer.eos_token_id) for i in range(len(tokens))], tokens.labels.tolist())
+    behind = tokens.offsets + np.arange(len(tokens.offsets))
+    return Tokens(np.insert(tokens.ids, tokens.offsets[1:], end), behind, tokens.labels)
