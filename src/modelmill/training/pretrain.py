@@ -73,10 +73,10 @@ def pretrain(shards: Path, start: Path, spec: PretrainingSpec, checkpoints: Path
     tokenizer = load_tokenizer(start)
     stored = TokenShards.load(shards)
     stored.check_made_by(tokenizer)
-    training, validation = _objectives(stored, tokenizer, spec)
-    _check_size(training, validation, plan)
     lightning.seed_everything(plan.seed, verbose=False)
     model, origin = _start(start, tokenizer, spec)
+    training, validation = _objectives(stored, tokenizer, spec)
+    _check_size(training, validation, plan)
     kind = NextSentenceModel if spec.objective == "masked_lm_nsp" else LanguageModel
     module = kind(model, plan, Stream(training, plan.batch_blocks, plan.seed))
     held_out = fixed_batches(validation, VALIDATION_BATCHES, plan.seed)
@@ -123,13 +123,16 @@ def _objectives(stored: TokenShards, tokenizer: Any, spec: PretrainingSpec) -> t
         raise DataError(
             "the tokens do not say where words begin, which `whole_words` needs. Run the pipeline `tokenization` again."
         )
-    if spec.objective != "causal_lm" and tokenizer.mask_token_id is None:
-        raise DataError(f"the tokenizer has no mask token, which `objective: {spec.objective}` needs.")
+    needed = "eos_token" if spec.objective == "causal_lm" else "mask_token"
+    if getattr(tokenizer, needed) is None:
+        raise DataError(
+            f"the tokenizer has no {needed}, which `objective: {spec.objective}` needs. Go on from another backbone."
+        )
 
     def objective(rows: NDArray[np.int64]) -> Objective:
         part = tokens.take(rows)
         if spec.objective == "causal_lm":
-            return CausalLm(part, end_token(tokenizer), plan.block_tokens, plan.separate)
+            return CausalLm(part, end_token(part, tokenizer), plan.block_tokens, plan.separate)
         masking = Masking.by(tokenizer, plan.masked)
         words = starts.take(rows) if starts is not None and spec.whole_words else None
         if spec.objective == "masked_lm":
