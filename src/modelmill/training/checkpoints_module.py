@@ -49,8 +49,13 @@ class Checkpoints(Checkpoint):
         now = time.monotonic()
         self.seconds, self._now = self.seconds + now - self._now, now
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The time is over."""
+        self._count()
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A training that had stopped early does not go on."""
+        """The time begins; a training that had stopped early does not go on."""
+        self._now = time.monotonic()
         trainer.should_stop = self._waited >= self._plan.patience
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
