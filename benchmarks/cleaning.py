@@ -9,6 +9,7 @@ import itertools
 import os
 import random
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,10 +18,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import polars as pl
 from _common import Ratio, alternating, spread, write_result
 
-from modelmill.cleaning.near_duplicates import near_duplicates, signatures
+from modelmill.cleaning.near_duplicates import signatures
+from modelmill.cleaning.repeats import Repeats
 from modelmill.cleaning.rules import RULES, why_broken
 from modelmill.cleaning.shingles import shingles
-from modelmill.specs.cleaning import NearDuplicatesSpec
+from modelmill.specs.cleaning import CleaningSpec, NearDuplicatesSpec
 
 SPEC = NearDuplicatesSpec(permutations=112, threshold=0.72)  # where datatrove finds half: 14 bands of 8 rows
 PIECE = 2400
@@ -135,7 +137,7 @@ def agreement_on_planted(
     rng = random.Random(0)
     planted = [edited(rng.choice(few), rng.choice((0.01, 0.02, 0.1, 0.3)), rng) for _ in range(len(few) // 2)]
     everything = [*few, *planted]
-    mine = set(near_duplicates(signatures(pl.Series(everything), SPEC), SPEC.threshold)["row"])
+    mine = repeated(everything, SPEC)
     seen: set[tuple[int, ...]] = set()
     others = []
     for row, bands in enumerate(datatrove(everything)):
@@ -147,6 +149,17 @@ def agreement_on_planted(
     why = why_they_differ(everything, others, mine)
     print(f"near duplicates: {len(mine)} of {len(everything)}, decisions agree on {agreement:.1%}; the others: {why}")
     return agreement, why
+
+
+def repeated(everything: list[str], spec: NearDuplicatesSpec) -> set[int]:
+    """Places of the texts that cleaning takes out because an earlier one is the same or nearly the same."""
+    columns = {"id": map(str, range(len(everything))), "text": everything, "label": None}
+    table = pl.DataFrame(columns, schema={"id": pl.String, "text": pl.String, "label": pl.String})
+    cleaning = CleaningSpec(near_duplicates=spec)
+    with tempfile.TemporaryDirectory() as folder, Repeats(Path(folder), cleaning, labelled=False) as repeats:
+        repeats.add(table)
+        list(repeats.find())
+        return set(repeats.taken(0, table.height)["place"])
 
 
 def why_they_differ(everything: list[str], others: list[int], mine: set[int]) -> dict[str, int]:

@@ -16,10 +16,10 @@ import itertools
 import numpy as np
 import polars as pl
 from _common import spread, write_result
-from cleaning import edited, texts
+from cleaning import edited, repeated, texts
 from scipy.stats import binom
 
-from modelmill.cleaning.near_duplicates import Known, banding, found_share, near_duplicates, signatures
+from modelmill.cleaning.near_duplicates import Known, banding, found_share
 from modelmill.cleaning.shingles import shingles
 from modelmill.specs.cleaning import NearDuplicatesSpec
 
@@ -52,7 +52,7 @@ def planted(originals: list[str], spec: NearDuplicatesSpec, seed: int) -> list[t
 
 def distinct(originals: list[str], spec: NearDuplicatesSpec) -> list[str]:
     """The texts without those that are like another one: licences are, and a copy could then be found as theirs."""
-    alike = set(near_duplicates(signatures(pl.Series(originals), spec), 0.3)["row"])
+    alike = repeated(originals, spec.model_copy(update={"threshold": 0.3}))
     return [text for row, text in enumerate(originals) if row not in alike]
 
 

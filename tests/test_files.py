@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from modelmill.files import scratch_folder
+from modelmill.files import scratch, scratch_folder
 
 ASK = "import sys, os, signal\nfrom modelmill.files import scratch_folder\nprint(scratch_folder(sys.argv[1]))\n"
 
@@ -36,3 +36,10 @@ def test_what_a_killed_process_left_goes_with_the_next(tmp_path: Path) -> None:
 def test_each_asker_gets_a_folder_of_its_own(tmp_path: Path) -> None:
     """Two products in one run do not write over each other."""
     assert scratch_folder(str(tmp_path)) != scratch_folder(str(tmp_path))
+
+
+def test_a_working_folder_is_gone_afterwards(tmp_path: Path) -> None:
+    """Within a run, not only when the process ends."""
+    with scratch(str(tmp_path)) as folder:
+        (folder / "large").write_text("much")
+    assert not folder.exists()

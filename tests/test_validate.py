@@ -6,7 +6,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from kedro.validation.exceptions import DataValidationError
 
+from modelmill.datasets.contracts import KeptRecords
 from tests.conftest import TINY_PRODUCT, Project
 
 
@@ -63,3 +65,11 @@ def test_a_product_that_is_not_declared(project: Project) -> None:
     done = project.kedro("product", "validate", "moood", check=False)
     assert done.returncode == 2
     assert "no product is called 'moood'; expected one of mood; did you mean 'mood'?" in done.stdout + done.stderr
+
+
+def test_an_id_that_repeats_far_apart_fails() -> None:
+    """In a table of more rows than a batch has."""
+    ids = [*map(str, range(10_000)), "0"]
+    table = pl.DataFrame({"id": ids, "text": ["x"] * 10_001, "label": ["y"] * 10_001})
+    with pytest.raises(DataValidationError, match="id occurs before"):
+        KeptRecords().validate(table)

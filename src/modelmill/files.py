@@ -1,10 +1,13 @@
 """Hidden neighbours under which files are written before they take their name, and folders for what is passing."""
 
 import atexit
+import fcntl
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -13,13 +16,14 @@ import psutil
 
 def aside(final: Path, ending: str) -> Path:
     """The hidden neighbour under which this process writes (`part`) or puts away (`former`)."""
-    return final.with_name(f".{final.name}.{os.getpid()}.{ending}")
+    return final.with_name(f".{final.name}.{socket.gethostname()}.{os.getpid()}.{ending}")
 
 
 def abandoned(final: Path, ending: str) -> Iterator[Path]:
-    """Such neighbours of processes that are dead."""
-    for path in sorted(final.parent.glob(f".{final.name}.*.{ending}")):
-        if _is_dead(path.name.split(".")[-2]):
+    """Such neighbours of processes of this host that are dead."""
+    for path in sorted(final.parent.glob(f".{final.name}.{socket.gethostname()}.*.{ending}")):
+        owner = path.name.split(".")[-2]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
             yield path
 
 
@@ -29,25 +33,46 @@ def sweep(final: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
+@contextmanager
+def scratch(root: str) -> Iterator[Path]:
+    """A folder on the disk of the data, for what does not fit into memory; it is gone afterwards."""
+    folder = scratch_folder(root)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def scratch_folder(root: str) -> Path:
+    """A new folder on the disk of the data, for a file that is handed on; it is gone when the process ends.
+
+    What killed processes left goes when the next one asks: a living one, on whatever host, holds a lock.
+    """
+    return Path(tempfile.mkdtemp(dir=_own_scratch(Path(root).absolute() / "data" / ".scratch", os.getpid())))
+
+
 @cache
-def _scratch_of(parent: Path, process: int) -> Path:
-    for former in parent.glob("*"):
-        if _is_dead(former.name):
-            shutil.rmtree(former, ignore_errors=True)
-    folder = parent / str(process)
-    folder.mkdir(parents=True, exist_ok=True)
+def _own_scratch(parent: Path, process: int) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    with _locked(parent, wait=True):  # nobody sweeps a folder that is not locked yet
+        for former in parent.iterdir():
+            with _locked(former, wait=False) as dead:
+                if dead:
+                    shutil.rmtree(former, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(dir=parent))
+        fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX)  # until the process ends
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
-def scratch_folder(root: str) -> Path:
-    """A new empty folder on the disk of the data, for what does not fit into memory.
-
-    It is gone when the process ends; what killed processes left goes when the next one asks.
-    """
-    parent = Path(root) / "data" / ".scratch"
-    return Path(tempfile.mkdtemp(dir=_scratch_of(parent.absolute(), os.getpid())))
-
-
-def _is_dead(owner: str) -> bool:
-    return owner.isdecimal() and not psutil.pid_exists(int(owner))
+@contextmanager
+def _locked(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Holds the folder's lock; answers whether it could be had."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(descriptor)

@@ -30,7 +30,9 @@ class TableFile:
     @property
     def schema(self) -> dict[str, Any]:
         """Columns and their types."""
-        return dict(pl.read_parquet_schema(self.path))
+        from pyarrow.parquet import read_schema
+
+        return dict(_frame(read_schema(self.path).empty_table()).schema)
 
     def batches(self) -> Iterator[pl.DataFrame]:
         """The row groups of the file, in order."""
@@ -47,7 +49,7 @@ class TableFile:
         return pl.concat(self.batches())
 
     def save(self, path: Path) -> None:
-        """Put the table there: a passing file is moved."""
+        """Put the table there; a passing file is moved, and is not here any more."""
         (shutil.move if self.passing else shutil.copyfile)(self.path, path)
 
 

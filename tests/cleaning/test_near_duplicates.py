@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import threading_layer
 
-from modelmill.cleaning.near_duplicates import Known, banding, found_share, near_duplicates, signatures
+from modelmill.cleaning.near_duplicates import Known, banding, found_share, signatures
 from modelmill.cleaning.shingles import shingles
 from modelmill.specs.cleaning import NearDuplicatesSpec
 
@@ -61,15 +61,6 @@ def test_signatures_estimate_the_share_of_common_shingles() -> None:
         assert abs((signed[0] == signed[1]).mean() - true) < 4 * error
 
 
-def test_near_duplicates_name_the_one_that_stays() -> None:
-    """A chain of edits is named after its first text while it is near to that; a far one stays."""
-    text = LONG[0].split()
-    edited = [" ".join([*text[:-n], *(f"x{i}" for i in range(n))]) for n in (2, 4)]
-    found = near_duplicates(signatures(pl.Series([LONG[1], LONG[0], *edited, LONG[2]]), SPEC), 0.8)
-    assert found.select("row", "of").rows() == [(2, 1), (3, 1)]
-    assert found["similarity"].min() >= 0.8
-
-
 def test_known_texts_are_found_by_the_one_most_like_them() -> None:
     """Of two known texts the nearer one is named; what is like none of them is not found."""
     edited, more = (f"{LONG[0]} {' '.join(['new'] * count)}" for count in (1, 6))
@@ -91,16 +82,6 @@ def test_leaks_are_found_among_texts_of_one_template() -> None:
     train = [f"{text} more" for text in held]
     found = Known(pl.Series(held), NearDuplicatesSpec(threshold=0.9)).near(pl.Series(train))
     assert found.height > 380
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.integers(0, 5), max_size=30))
-def test_what_is_named_stays(picks: list[int]) -> None:
-    """Of equal texts the first one stays and names all the others; no named record is itself taken out."""
-    texts = pl.Series([LONG[pick] for pick in picks], dtype=pl.String)
-    found = near_duplicates(signatures(texts, SPEC), 0.8)
-    assert not set(found["row"]) & set(found["of"])
-    assert sorted(found["row"]) == [i for i, pick in enumerate(picks) if pick in picks[:i]]
 
 
 def test_compiled_loops_leave_torch_its_threads() -> None:

@@ -5,12 +5,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from modelmill.cleaning.clean import clean_corpus
+from modelmill.cleaning.repeats import Repeats
 from modelmill.cleaning.steps import Reserved
+from modelmill.database import database
+from modelmill.errors import DataError
 from modelmill.records import RECORD
 from modelmill.sources import read_sources
 from modelmill.specs.cleaning import CleaningSpec, NearDuplicatesSpec, PrivacySpec
 from modelmill.specs.source import Sources
-from tests.cleaning.test_clean import STORY, clean, corpus, records
+from tests.cleaning.test_clean import NONE, STORY, clean, corpus, records
 
 HELD_OUT = records((STORY[0], "x"), ("今年第三季度销量大幅增长", "y"))
 
@@ -26,6 +30,54 @@ def test_a_near_duplicate_of_a_held_out_text_never_reaches_a_corpus() -> None:
     assert rejects["detail"].to_list()[0::2] == ["is or holds r0", "is or holds r1"]
     assert rejects["detail"][1].startswith("nearly repeats r0, similarity 0.")
     assert report["steps"][2] == {"step": "held_out", "in": 4, "out": 1, "rejected": {"held out by a product": 3}}
+
+
+def test_labels_mean_nothing_in_a_corpus() -> None:
+    """Records of products have labels, others none: they still repeat each other, exactly or nearly."""
+    spec = CleaningSpec(near_duplicates=NearDuplicatesSpec())
+    products = records((STORY[4], "x"), (f"{STORY[4]} more", "y"))
+    kept, rejects, _ = corpus(records((f"{STORY[4]} still", None), (STORY[4].upper(), None)), NONE, spec, products)
+    assert kept["id"].to_list() == ["0:r0"]
+    assert sorted(rejects["reason"]) == ["duplicate", "near duplicate", "near duplicate"]
+
+
+@pytest.mark.parametrize("name", ["it's here", "br[1]", "id=5", "100%"])
+def test_a_folder_may_be_called_so(tmp_path: Path, name: str) -> None:
+    """A quote, what could be a wildcard or a column: nothing is lost for the project's name."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "a.txt").write_text("\n".join(f"text number {i}" for i in range(20)) + "\nTEXT number 3\n")
+    root = str(tmp_path / name)
+    raw, _ = read_sources(Sources.model_validate({"files": "a.txt"}), CleaningSpec(), root)
+    kept, rejects, _ = clean_corpus(raw, NONE, NONE, CleaningSpec(), root)
+    assert (kept.height, rejects.read()["reason"].to_list()) == (20, ["duplicate"])
+
+
+def test_a_folder_that_duckdb_cannot_open(tmp_path: Path) -> None:
+    """One message, before anything is read."""
+    with pytest.raises(DataError, match="rename the project's folder"), database(tmp_path / "what?", 100):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["distinct", "equal", "contradictory"])
+def test_a_small_budget_suffices(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """300,000 records within 128 MB, also where a machine has sixteen cores."""
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    places = pl.int_range(300_000, eager=True)
+    text = pl.format("text {}", {"distinct": places, "equal": places * 0, "contradictory": places // 2}[kind])
+    label = pl.Series(["x", "y"] * 150_000) if kind == "contradictory" else pl.lit("x")
+    table = pl.select(pl.format("r{}", places).alias("id"), text.alias("text"), label.alias("label"))
+    with Repeats(tmp_path, CleaningSpec(memory_mb=128), labelled=True) as repeats:
+        for batch in table.iter_slices(10_000):
+            repeats.add(batch)
+        steps = list(repeats.find())
+        found = sum(sum(repeats.counts(step).values()) for step in steps)
+    assert found == {"distinct": 0, "equal": 299_999, "contradictory": 300_000}[kind]
+
+
+def test_too_small_a_budget_is_said(tmp_path: Path) -> None:
+    """Not DuckDB's own error, but the key to raise."""
+    with pytest.raises(DataError, match=r"Raise `cleaning\.memory_mb`"), database(tmp_path, 8) as connection:
+        connection.execute("SELECT list(range) FROM range(10000000)").fetchall()
 
 
 def test_nothing_reserved_takes_nothing() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from socket import gethostname
 
 import polars as pl
 import pytest
@@ -94,6 +95,7 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
 WRITER = """
 import sys, time
 from pathlib import Path
+from socket import gethostname
 from modelmill.datasets import Folder
 class Slow:
     def save(self, folder):
@@ -123,7 +125,7 @@ def test_a_folder_that_was_put_away_comes_back(tmp_path: Path) -> None:
     """Killed between the two renames: the former folder is there, under a hidden name; the next look restores it."""
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
-    away = tmp_path / f".model.{dead.pid}.former"
+    away = tmp_path / f".model.{gethostname()}.{dead.pid}.former"
     away.mkdir()
     (away / "one.json").write_text('"former"')
     dataset = Folder(filepath=str(tmp_path / "model"))
@@ -137,7 +139,7 @@ def test_what_a_killed_writer_left_is_swept(tmp_path: Path, name: str) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
     for owner in (dead.pid, os.getppid()):
-        (tmp_path / f".{name}.{owner}.part").write_bytes(b"half")
+        (tmp_path / f".{name}.{gethostname()}.{owner}.part").write_bytes(b"half")
     kind, value = SINGLE[name]
     kind(filepath=str(tmp_path / name)).save(value)
-    assert {path.name for path in tmp_path.iterdir()} == {name, f".{name}.{os.getppid()}.part"}
+    assert {path.name for path in tmp_path.iterdir()} == {name, f".{name}.{gethostname()}.{os.getppid()}.part"}

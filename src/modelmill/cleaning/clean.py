@@ -13,7 +13,8 @@ import polars as pl
 from modelmill.cleaning.contract import ContractStep
 from modelmill.cleaning.rejects import REJECT, Books, Step, take_out
 from modelmill.cleaning.steps import Privacy, Reserved, Rules
-from modelmill.files import scratch_folder
+from modelmill.database import repeated_ids
+from modelmill.files import scratch, scratch_folder
 from modelmill.progress import counted
 from modelmill.records import RECORD
 from modelmill.sources.read import read_sources
@@ -38,9 +39,8 @@ def clean_product(raw: TableFile, contract: ContractSpec, cleaning: CleaningSpec
     Raises:
         DataError: when the contract is broken as a whole.
     """
-    from modelmill.cleaning.repeats import repeated_ids
-
-    again = repeated_ids(raw, scratch_folder(root), cleaning.memory_mb)
+    with scratch(root) as working:
+        again = repeated_ids(raw, working, cleaning.memory_mb)["place"].to_numpy()
     steps: list[Step] = [
         ContractStep(contract, labelled=True, repeated=again),
         Rules(cleaning),
@@ -103,13 +103,12 @@ class _Input(NamedTuple):
 def _clean(records: _Input, steps: Sequence[Step], spec: CleaningSpec, root: str, *, labelled: bool) -> Cleaned:
     from modelmill.cleaning.repeats import Repeats
 
-    folder, working = scratch_folder(root), scratch_folder(root)
-    books = Books()
+    folder, books = scratch_folder(root), Books()
     rejected, kept = (
         TableWriter(folder / f"{name}.parquet", schema)
         for name, schema in (("rejects", REJECT), ("clean", {**RECORD, **records.schema}))
     )
-    with rejected, kept, Repeats(working, spec) as repeats:
+    with rejected, kept, scratch(root) as working, Repeats(working, spec, labelled=labelled) as repeats:
         judged = TableWriter(working / "judged.parquet", {**RECORD, **records.schema})
         with judged:
             for batch in counted(records.batches, "cleaning", records.height, "records"):
@@ -122,7 +121,7 @@ def _clean(records: _Input, steps: Sequence[Step], spec: CleaningSpec, root: str
                 repeats.add(remaining)
         facts = {step.name: step.close() for step in steps}
         given = repeats.height
-        for name in repeats.find(labelled=labelled):
+        for name in repeats.find():
             counts = repeats.counts(name)
             books.enter(name, given, counts)
             given -= sum(counts.values())

@@ -85,7 +85,6 @@ def records_schema(contract: ContractSpec, *, labelled: bool, kept: bool = False
 
     checks = {
         "text": [("text is missing", pl.col("text").is_not_null())],
-        "id": [(REPEATED, pl.col("id").is_first_distinct())],
     }
     if labelled:
         checks["label"] = [("label is missing", pl.col("label").str.strip_chars() != "")]
@@ -93,6 +92,7 @@ def records_schema(contract: ContractSpec, *, labelled: bool, kept: bool = False
             message = f"label is none of {', '.join(contract.labels)}"
             checks["label"].append((message, pl.col("label").is_in(contract.labels)))
     if kept:
+        checks["id"] = [(REPEATED, pl.col("id").is_first_distinct())]
         checks["text"].append(("text is empty", pl.col("text").str.strip_chars() != ""))
 
     def check(expression: pl.Expr, message: str) -> pa.Check:

@@ -5,7 +5,8 @@ Broder 1997, On the resemblance and containment of documents; Leskovec et al., M
 Signatures are rensa's; ours are the shingles, the bands and the choice of what stays.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -75,49 +76,31 @@ def band_hashes(signed: NDArray[np.uint32], threshold: float) -> NDArray[np.uint
     return np.stack([(part * weights).sum(1, dtype=np.uint64) for part in parts])
 
 
-def near_duplicates(signed: NDArray[np.uint32], threshold: float) -> pl.DataFrame:
-    """Which texts nearly repeat an earlier one that stays.
+class Signed(Protocol):
+    """Signatures of texts."""
 
-    Args:
-        signed: signatures, (texts, permutations).
-        threshold: least share of common shingles, as the signatures tell it.
+    threshold: float
 
-    Returns:
-        columns `PAIRS`: row, the earlier row that it repeats (which is in no pair itself), similarity.
-    """
-    found = [np.empty((0, 2), np.int64)]
-    for hashes in band_hashes(signed, threshold):
-        pairs = neighbours(hashes)
-        found.append(pairs[_similarity(signed, signed, pairs) >= threshold])
-    pairs = np.unique(np.concatenate(found), axis=0)
-    stays = np.full(len(signed), -1, np.int64)
-    return pl.DataFrame(
-        list(resolved(pairs.tolist(), stays, lambda a, b: float((signed[a] == signed[b]).mean()), threshold)),
-        schema=PAIRS,
-        orient="row",
-    )
+    def similarity(self, row: int, other: int) -> float:
+        """Share of equal places."""
 
 
 def resolved(
-    pairs: Iterable[tuple[int, int]],
-    stays: NDArray[np.int64],
-    similarity: Callable[[int, int], float],
-    threshold: float,
+    pairs: Iterable[tuple[int, int, float]], stays: NDArray[np.int64], signed: Signed
 ) -> Iterator[tuple[int, int, float]]:
     """Each row that repeats another, with the one that stays for it, and how similar they are.
 
     Args:
-        pairs: (later, earlier) that are similar, in order.
+        pairs: (later, earlier, similarity) of similar texts, in order.
         stays: by row, the row that stays in its place, -1 for none; filled here.
-        similarity: of two rows.
-        threshold: the least that counts.
+        signed: the signatures.
     """
-    for row, earlier in pairs:
+    for row, earlier, similarity in pairs:
         if stays[row] >= 0:
             continue
         kept = int(stays[earlier]) if stays[earlier] >= 0 else earlier
-        alike = similarity(row, kept)
-        if alike >= threshold:
+        alike = similarity if kept == earlier else signed.similarity(row, kept)
+        if alike >= signed.threshold:
             stays[row] = kept
             yield row, kept, alike
 
@@ -133,8 +116,10 @@ def neighbours(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
     first[np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]) + 1] = 0
     first = np.maximum.accumulate(first)
     later = np.flatnonzero(first < np.arange(len(order)))
-    pairs = [np.stack([order[later], order[earlier]], 1) for earlier in (first[later], later - 1)]
-    return np.unique(np.concatenate(pairs), axis=0)
+    third = later[later - 1 > first[later]]  # the second one's first and the one before it are the same
+    pairs = np.stack([np.concatenate([later, third]), np.concatenate([first[later], third - 1])], 1)
+    found: NDArray[np.int64] = order[pairs]
+    return found
 
 
 class Known:

@@ -9,40 +9,36 @@ from typing import Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from modelmill.cleaning.near_duplicates import resolved
+from modelmill.cleaning.rejects import TAKEN
 from modelmill.cleaning.signature_file import SignatureFile
 from modelmill.database import answers, database, insert
 from modelmill.specs.cleaning import CleaningSpec
-from modelmill.tables import TableFile
+from modelmill.tables import TableWriter
 from modelmill.text import duplicate_key
 
 TABLES = """
 CREATE TABLE records (place BIGINT, id VARCHAR, label VARCHAR, key BLOB);
-CREATE TABLE contradictory (key BLOB, labels VARCHAR, sides VARCHAR);
-CREATE TABLE similar_pairs (later BIGINT, earlier BIGINT);
+CREATE TABLE contradictory (key BLOB, first BIGINT, label VARCHAR, other BIGINT);
+CREATE TABLE candidates (later BIGINT, earlier BIGINT);
 CREATE TABLE near (place BIGINT, stays BIGINT, similarity DOUBLE);
 CREATE TABLE taken (place BIGINT, step VARCHAR, reason VARCHAR, detail VARCHAR);
 """
 
-REPEATED_IDS = """
-SELECT place FROM (
-    SELECT file_row_number AS place, row_number() OVER (PARTITION BY id ORDER BY file_row_number) AS nth
-    FROM read_parquet(?, file_row_number = true)
-) WHERE nth > 1 ORDER BY place
-"""
-
+# The first record of a text with several labels, its label, and the first one that has another label.
 CONTRADICTIONS = """
 INSERT INTO contradictory
-SELECT key, string_agg(label, ', ' ORDER BY label), string_agg(label || ': ' || first, ', ' ORDER BY label) FROM (
-    SELECT key, label, min_by(id, place) AS first FROM records SEMI JOIN (
-        SELECT key FROM records GROUP BY key HAVING min(label) <> max(label)
-    ) USING (key) GROUP BY key, label
-) GROUP BY key;
+SELECT records.key, any_value(start.place), any_value(start.label), min(records.place)
+FROM (SELECT key, min(place) AS first FROM records GROUP BY key HAVING min(label) <> max(label)) AS mixed
+JOIN records AS start ON start.place = mixed.first
+JOIN records ON records.key = mixed.key AND records.label <> start.label
+GROUP BY records.key;
 INSERT INTO taken
-SELECT place, 'contradictions', 'the same text has the labels ' || labels, 'first ones ' || sides
-FROM records JOIN contradictory USING (key);
+SELECT records.place, 'contradictions', 'the same text has several labels',
+    'of ' || side.id || ', labelled ' || side.label
+FROM records JOIN contradictory USING (key)
+JOIN records AS side ON side.place = CASE WHEN records.label = contradictory.label THEN other ELSE first END;
 """
 
 DUPLICATES = """
@@ -55,6 +51,7 @@ ANTI JOIN contradictory ON contradictory.key = again.key
 WHERE again.place > first
 """
 
+CANDIDATES = "SELECT DISTINCT later, earlier FROM candidates ORDER BY later, earlier"
 NEAR_DUPLICATES = """
 INSERT INTO taken
 SELECT near.place, 'near_duplicates', 'near duplicate', format('of {}, similarity {:.2f}', id, similarity)
@@ -68,7 +65,8 @@ NEAR = {"place": pl.Int64, "stays": pl.Int64, "similarity": pl.Float64}
 class Repeats:
     """Records are added as they come; then what is to go is found; then it is read."""
 
-    def __init__(self, folder: Path, spec: CleaningSpec) -> None:
+    def __init__(self, folder: Path, spec: CleaningSpec, *, labelled: bool) -> None:
+        self._labelled = labelled  # a corpus has labels here and there, which mean nothing
         self._open = ExitStack()
         self._memory_mb = spec.memory_mb // 2  # a half for the database, which keeps what it has, a half for arrays
         self._database = self._open.enter_context(database(folder, self._memory_mb))
@@ -92,16 +90,17 @@ class Repeats:
         rows = records.select(places.alias("place"), "id", "label", pl.Series("key", keys, dtype=pl.Binary))
         insert(self._database, "records", rows)
         if self._signatures:
-            self._signatures.append(records["text"], records["label"])
+            labels = records["label"] if self._labelled else pl.Series([None] * records.height, dtype=pl.String)
+            self._signatures.append(records["text"], labels)
         self.height += records.height
 
-    def find(self, *, labelled: bool) -> Iterator[str]:
+    def find(self) -> Iterator[str]:
         """Find what is to go, step by step; yields each step's name.
 
         Records whose text stands under more than one label all go: none of them can be trusted. Of records with the
         same text the first one stays, and of those that are nearly the same and have the same label.
         """
-        if labelled:
+        if self._labelled:
             self._database.execute(CONTRADICTIONS)
             yield "contradictions"
         self._database.execute(DUPLICATES)
@@ -115,12 +114,11 @@ class Repeats:
         alive, stays = np.ones(self.height, np.bool_), np.full(self.height, -1, np.int64)
         for found in answers(self._database, "SELECT place FROM taken"):
             alive[found["place"].to_numpy()] = False
-        for pairs in signed.pairs(alive, self._memory_mb << 20):
-            insert(self._database, "similar_pairs", pl.DataFrame(pairs, schema=["later", "earlier"], orient="row"))
-        ordered = "SELECT DISTINCT later, earlier FROM similar_pairs ORDER BY later, earlier"
+        for pairs in signed.candidates(alive, self._memory_mb << 20):
+            insert(self._database, "candidates", pl.DataFrame(pairs, schema=["later", "earlier"], orient="row"))
         with self._database.cursor() as reading:  # a connection has one answer at a time
-            for piece in answers(reading, ordered):
-                some = list(resolved(piece.iter_rows(), stays, signed.similarity, signed.threshold))
+            for piece in answers(reading, CANDIDATES):
+                some = list(resolved(signed.similar(piece.to_numpy()), stays, signed))
                 insert(self._database, "near", pl.DataFrame(some, schema=NEAR, orient="row"))
         self._database.execute(NEAR_DUPLICATES)
 
@@ -131,13 +129,10 @@ class Repeats:
     def taken(self, start: int, stop: int) -> pl.DataFrame:
         """What goes of the records from `start` on and before `stop`, counted from `start`: columns `TAKEN`."""
         if not self._taken.exists():
-            self._database.execute(f"COPY (SELECT * FROM taken ORDER BY place) TO '{self._taken}' (FORMAT parquet)")
-        inside = pl.scan_parquet(self._taken).filter(pl.col("place").is_between(start, stop, closed="left"))
+            with TableWriter(self._taken, TAKEN) as writer:
+                for piece in answers(self._database, "SELECT * FROM taken ORDER BY place"):
+                    writer.write(piece)
+        # A folder's name may hold what would be a wildcard or a column.
+        taken = pl.scan_parquet(self._taken, glob=False, hive_partitioning=False)
+        inside = taken.filter(pl.col("place").is_between(start, stop, closed="left"))
         return inside.with_columns(pl.col("place") - start).collect()
-
-
-def repeated_ids(table: TableFile, folder: Path, memory_mb: int) -> NDArray[np.int64]:
-    """Rows of a table whose id an earlier row has, in order."""
-    with database(folder, memory_mb) as connection:
-        found = [piece["place"].to_numpy() for piece in answers(connection, REPEATED_IDS, [str(table.path)])]
-    return np.concatenate([np.empty(0, np.int64), *found])

@@ -45,8 +45,8 @@ class SignatureFile:
                 file.write(column.tobytes())
         self.height += len(texts)
 
-    def pairs(self, alive: NDArray[np.bool_], memory: int) -> Iterator[NDArray[np.int64]]:
-        """Pairs (later, earlier) of texts that are similar, again and again the same ones, in no order.
+    def candidates(self, alive: NDArray[np.bool_], memory: int) -> Iterator[NDArray[np.int64]]:
+        """Pairs (later, earlier) of texts that share a band, again and again the same ones, in no order.
 
         Args:
             alive: by text, whether it is looked at.
@@ -57,17 +57,27 @@ class SignatureFile:
         with bar("near duplicates", self._bands * parts, "bands") as shown:
             for band, part in product(range(self._bands), range(parts)):
                 rows, hashes = self._rows(band, (part, parts), alive)
-                pairs = rows[neighbours(hashes)]
-                for start in range(0, len(pairs), PAIRS_AT_ONCE):
-                    some = pairs[start : start + PAIRS_AT_ONCE]
-                    alike = (self._read(some[:, 0]) == self._read(some[:, 1])).mean(1)
-                    yield some[alike >= self.threshold]
+                yield rows[neighbours(hashes)]
                 shown.update()
+
+    def similar(self, pairs: NDArray[np.int64]) -> Iterator[tuple[int, int, float]]:
+        """Those of the pairs (row, row) that are similar, and how much."""
+        for start in range(0, len(pairs), PAIRS_AT_ONCE):
+            some = pairs[start : start + PAIRS_AT_ONCE]
+            alike = self._similarity(some)
+            near = alike >= self.threshold
+            yield from zip(some[near, 0].tolist(), some[near, 1].tolist(), alike[near].tolist(), strict=True)
 
     def similarity(self, row: int, other: int) -> float:
         """Share of equal places in two signatures."""
-        one, two = self._read(np.array([row, other]))
-        return float((one == two).mean())
+        return float(self._similarity(np.array([[row, other]]))[0])
+
+    def _similarity(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        rows, places = np.unique(pairs, return_inverse=True)
+        signed = self._read(rows)
+        left, right = places.reshape(pairs.shape).T
+        found: NDArray[np.float64] = (signed[left] == signed[right]).mean(1)
+        return found
 
     def _rows(
         self, band: int, part: tuple[int, int], alive: NDArray[np.bool_]

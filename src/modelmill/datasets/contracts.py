@@ -1,5 +1,7 @@
 """Contracts as validators of the catalog: the config loader puts them on each product's tables."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -8,9 +10,11 @@ from kedro.validation import PanderaValidator
 from numpy.typing import NDArray
 
 from modelmill.cleaning.contract import REPEATED, ContractStep, records_schema
+from modelmill.database import repeated_ids
 from modelmill.errors import DataError
+from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import ContractSpec
-from modelmill.tables import AnyTable, TableFile, batches_of
+from modelmill.tables import AnyTable, TableFile
 
 
 class RawRecords:
@@ -36,13 +40,16 @@ class KeptRecords(PanderaValidator):
 
     def validate(self, data: AnyTable) -> AnyTable:
         """The records, or pandera's errors; `DataError` for an id that occurs twice far apart in a file."""
-        for batch in batches_of(data):
+        if isinstance(data, pl.DataFrame):
+            super().validate(data)
+            return data
+        for batch in data.batches():
             super().validate(batch)
-        if isinstance(data, TableFile) and len(again := _repeated_ids(data)):
+        if len(again := _repeated_ids(data)):
             raise DataError(f"{REPEATED}: {len(again)} records, the first one in row {again[0] + 1}; clean again.")
         return data
 
 
 def _repeated_ids(table: TableFile) -> NDArray[np.int64]:
-    ids = pl.scan_parquet(table.path).select(place=pl.col("id").is_first_distinct().not_().arg_true())
-    return ids.collect()["place"].to_numpy().astype(np.int64)
+    with TemporaryDirectory() as folder:
+        return repeated_ids(table, Path(folder), CleaningSpec().memory_mb)["place"].to_numpy()

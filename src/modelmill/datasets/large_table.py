@@ -39,7 +39,7 @@ class LargeTable(AbstractDataset[TableFile, TableFile]):
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """The first rows."""
-        table = pl.scan_parquet(self._filepath).head(nrows).collect()
+        table = pl.scan_parquet(self._filepath, glob=False, hive_partitioning=False).head(nrows).collect()
         content = {
             "index": list(range(table.height)),
             "columns": table.columns,

@@ -5,11 +5,12 @@ import hmac
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from modelmill.database import answers, database
+from modelmill.database import repeated_ids
 from modelmill.errors import SourceError
-from modelmill.files import scratch_folder
+from modelmill.files import scratch, scratch_folder
 from modelmill.progress import bar
 from modelmill.records import RECORD
 from modelmill.sources.address import locate_files, verify_sha256
@@ -20,15 +21,8 @@ from modelmill.tables import TableFile, TableWriter
 from modelmill.text import duplicate_key, normalise
 
 EXTRAS = ("group", "time")
-DERIVED = {"derived": pl.Boolean}
-"""Whether the id follows from the text; a column of the working file only."""
-
-REPEATED = """
-SELECT place, nth FROM (
-    SELECT file_row_number AS place, row_number() OVER (PARTITION BY id ORDER BY file_row_number) AS nth
-    FROM read_parquet(?, file_row_number = true) WHERE derived
-) WHERE nth > 1 ORDER BY place
-"""
+GIVEN = {"given": pl.String}
+"""The id that stands in the file; a column of the working file, in whose `id` only those are that follow from texts."""
 
 
 def read_sources(sources: Sources, cleaning: CleaningSpec, root: str) -> tuple[TableFile, dict[str, str]]:
@@ -52,16 +46,16 @@ def read_sources(sources: Sources, cleaning: CleaningSpec, root: str) -> tuple[T
         DataError: when the key for personal data is not there.
     """
     key = cleaning.privacy.secret() if cleaning.privacy else None
-    folder, working = scratch_folder(root), scratch_folder(root)
     schema = {**RECORD, **{name: pl.String for name in EXTRAS if any(getattr(s.columns, name) for s in sources.root)}}
     digests: dict[str, str] = {}
-    with TableWriter(working / "read.parquet", {**schema, **DERIVED}) as read:
-        for source in sources.root:
-            for records in _read(source, Path(root), digests):
-                read.write(_with_ids(records, key))
-    with TableWriter(folder / "records.parquet", schema) as numbered:
-        for records in _numbered(read.table, working, cleaning.memory_mb):
-            numbered.write(records.drop(*DERIVED))
+    with scratch(root) as working:
+        with TableWriter(working / "read.parquet", {**schema, **GIVEN}) as read:
+            for source in sources.root:
+                for records in _read(source, Path(root), digests):
+                    read.write(_with_ids(records, key))
+        with TableWriter(scratch_folder(root) / "records.parquet", schema) as numbered:
+            for records in _numbered(read.table, working, cleaning.memory_mb):
+                numbered.write(records)
     return numbered.table, digests
 
 
@@ -121,15 +115,11 @@ def _column(table: pl.DataFrame, source: SourceSpec, ours: str, shown: str) -> s
 
 
 def _with_ids(records: pl.DataFrame, key: bytes | None) -> pl.DataFrame:
-    """Records with an id each, and the column `derived`."""
-    derived = records["id"].is_null()
-    if not derived.any():
-        return records.with_columns(derived=derived)
+    """Records with an `id` that follows from the text where none is `given`."""
     ids = [
-        given if given is not None else _derived(text or "", key)
-        for given, text in records.select("id", "text").iter_rows()
+        _derived(text or "", key) if given is None else None for given, text in records.select("id", "text").iter_rows()
     ]
-    return records.with_columns(pl.Series("id", ids, dtype=pl.String), derived=derived)
+    return records.with_columns(pl.Series("id", ids, dtype=pl.String), given="id")
 
 
 def _derived(text: str, key: bytes | None) -> str:
@@ -140,17 +130,14 @@ def _derived(text: str, key: bytes | None) -> str:
 
 def _numbered(read: TableFile, folder: Path, memory_mb: int) -> Iterator[pl.DataFrame]:
     """The same text again gets a number behind its id: the second record of a text is `<id>-2`."""
-    with database(folder, memory_mb) as connection:
-        answer = [
-            pl.DataFrame(schema={"place": pl.Int64, "nth": pl.Int64}),
-            *answers(connection, REPEATED, [str(read.path)]),
-        ]
-        repeated = pl.concat(answer)
+    repeated = repeated_ids(read, folder, memory_mb)
+    places = repeated["place"].to_numpy()
     start = 0
     for batch in read.batches():
-        inside = repeated.filter(pl.col("place").is_between(start, start + batch.height, closed="left"))
+        first, last = np.searchsorted(places, [start, start + batch.height])
         numbers = pl.repeat(None, batch.height, dtype=pl.Int64, eager=True).scatter(
-            inside["place"] - start, inside["nth"]
+            repeated["place"][first:last] - start, repeated["nth"][first:last]
         )
-        yield batch.with_columns(id=pl.concat_str(pl.col("id"), pl.format("-{}", numbers).fill_null("")))
+        numbered = pl.concat_str(pl.col("id"), pl.format("-{}", numbers).fill_null(""))
+        yield batch.with_columns(id=pl.coalesce("given", numbered)).drop(*GIVEN)
         start += batch.height

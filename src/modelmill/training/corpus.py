@@ -47,10 +47,13 @@ def _splits(
         allowed = ContractSpec.model_validate(contract)
         try:
             spec = CleaningSpec.model_validate(cleaning)
-            spec = spec if masked else spec.model_copy(update={"privacy": None})
-            raw, _ = read_sources(sources, spec, root)
-            clean, _, _ = clean_product(raw, allowed, spec, root)
+            raw, _ = read_sources(sources, spec, root)  # with the key of its privacy, or ids and splits were others
+            clean, rejects, _ = clean_product(
+                raw, allowed, spec if masked else spec.model_copy(update={"privacy": None}), root
+            )
             yield split_records(clean, SplitSpec.model_validate(split), allowed)[:3]
+            for table in (raw, clean, rejects):
+                table.path.unlink()
         except UserError as error:
             error.whose = f"the product that reads {sources.root[0].files}"
             raise
