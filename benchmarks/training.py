@@ -103,9 +103,9 @@ class Pretraining:
         model, plan = self.model(seed), PLAN.model_copy(update={"max_steps": self.steps, "seed": seed})
         module = LanguageModel(model, plan, Stream(self.objective, BATCH, seed))
         validation = Batches(lambda i: tensors(self.held_out[i]), 0)
-        work = Work.of(self.folder / "work", plan, seed, time.monotonic())
+        work = Work.of(self.folder / "work", plan, [seed, time.monotonic()])
         report = fit(module, validation, FitPlan("auto", max_steps=self.steps, validate_every=10**6), work)[1]
-        return report["tokens"] / report["seconds"], self.loss(model)
+        return report["tokens_per_second"], self.loss(model)
 
     def trainer(self, seed: int, **options: Any) -> tuple[float, float]:
         """Tokens a second, loss; blocks of texts end to end, as `run_mlm.py` groups them."""
@@ -164,7 +164,7 @@ class FineTuning:
         spec = FineTuningSpec(max_epochs=1, batch_tokens=self.budget, learning_rate=2e-4, seed=seed)
         trained, _, report = fine_tune(self.folder / "product", self.backbone, spec, self.folder / f"work{seed}")
         trained.saved()
-        return report["tokens"] / report["seconds"], self.accuracy(trained.model)
+        return report["tokens_per_second"], self.accuracy(trained.model)
 
     def trainer(self, seed: int, *, pad: bool, **options: Any) -> tuple[float, float]:
         """Real tokens a second, accuracy."""

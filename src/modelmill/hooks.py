@@ -3,7 +3,7 @@
 import atexit
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,11 +98,15 @@ class ProjectHooks:
 
     def _log(self, dataset: str, data: Any) -> None:
         name, _, kind = dataset.partition(".")
-        if name not in self._runs or kind not in ("curves", "metrics") or kind in self._logged[name]:
+        if name not in self._runs or kind in self._logged[name]:
             return
-        from modelmill.registry.store import log_curves, log_report
+        if kind not in ("curves", "metrics", "training_report"):
+            return
+        from modelmill.registry.store import log_curves, log_report, log_training
 
-        (log_curves if kind == "curves" else log_report)(self._settings, self._runs[name], data)
+        logs: dict[str, Callable[[MlflowSpec, str, Any], None]]
+        logs = {"curves": log_curves, "metrics": log_report, "training_report": log_training}
+        logs[kind](self._settings, self._runs[name], data)
         self._logged[name].add(kind)
 
     @hook_impl

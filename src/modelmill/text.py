@@ -9,7 +9,7 @@ PART = 10
 """Characters of the shortest text that is looked for inside longer ones; shorter ones stand in many by chance."""
 
 # Zero-width characters, byte-order marks, direction marks and control characters other than white space.
-_INVISIBLE = re.compile("[\u0000-\u0008\u000e-\u001b\u007f\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
+_INVISIBLE = re.compile("[\u0000-\u0008\u000e-\u001b\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 
 
 # A first byte of UTF-8 and a later one, read as Windows-1252: most languages never write the two in a row.

@@ -116,7 +116,7 @@ PRIVATE = CleaningSpec(privacy=PrivacySpec(kinds=["email"], key="TEST_KEY"))
 
 def test_the_books_count_what_was_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """How many values of each kind, and in how many records; duplicates are told apart by what is left."""
-    monkeypatch.setenv("TEST_KEY", "secret")
+    monkeypatch.setenv("TEST_KEY", "a secret of the tests")
     files = clean_product(store(RAW, tmp_path / "raw.parquet"), ContractSpec(max_reject=1), PRIVATE, str(tmp_path))
     kept, rejects, report = files[0].read(), files[1].read(), files[2]
     step = next(step for step in report["steps"] if step["step"] == "privacy")

@@ -189,7 +189,7 @@ def test_a_masked_text_is_in_normal_form_and_stays(pipelines: dict[str, str], mo
 
 def test_through_cleaning(pipelines: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Declared under `cleaning.privacy`, counted in the books of the step."""
-    monkeypatch.setenv("TEST_KEY", "secret")
+    monkeypatch.setenv("TEST_KEY", "a secret of the tests")
     raw = pl.DataFrame([("r0", "met  Jane Doe at a@b.org", "x", "f:1")], schema=RECORD, orient="row")
     spec = CleaningSpec.model_validate({"privacy": {"key": "TEST_KEY", "presidio": {"pipelines": pipelines}}})
     kept, _, report = clean_product(store(raw, tmp_path / "raw.parquet"), ContractSpec(), spec, str(tmp_path))

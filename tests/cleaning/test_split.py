@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from modelmill.cleaning.split import split_records
+from modelmill.errors import DataError
 from modelmill.records import RECORD
 from modelmill.specs.product import ProductSpec
 from modelmill.specs.source import ContractSpec
@@ -80,3 +81,12 @@ def test_the_column_to_split_by_must_be_declared() -> None:
     for split in ({"by": "group"}, dates):
         spec = ProductSpec.model_validate({**declared, "source": source, "split": split})
         assert ProductSpec.model_validate(spec.model_dump(mode="json")) == spec
+
+
+def test_times_that_cannot_be_read_stop_the_run() -> None:
+    """Nine in ten are written otherwise: not a split of what is left."""
+    table = records(84).with_columns(
+        time=pl.when(pl.int_range(pl.len()) % 10 > 0).then(pl.lit("2026/05/01")).otherwise("time")
+    )
+    with pytest.raises(DataError, match=r"75 of 84 records have no time that can be read.*the first is f:1\."):
+        split_records(table, TIME, ContractSpec(min_per_label=3))

@@ -102,7 +102,7 @@ def test_ids_are_keyed_where_personal_data_is_masked(tmp_path: Path, monkeypatch
     (tmp_path / "a.txt").write_text("call 13812345678\ncall  13812345678\n")
 
     def ids(spec: CleaningSpec, key: str) -> list[str]:
-        monkeypatch.setenv("TEST_KEY", key)
+        monkeypatch.setenv("TEST_KEY", key * 10)
         return read_sources(Sources.model_validate({"files": "a.txt"}), spec, str(tmp_path))[0].read()["id"].to_list()
 
     private = CleaningSpec(privacy=PrivacySpec(key="TEST_KEY"))

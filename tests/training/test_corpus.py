@@ -19,7 +19,7 @@ def test_the_splits_are_those_of_the_product(
 ) -> None:
     """Whether personal data is masked or not: the same ids are held out, and none of them is given to the corpus. What
     is held out is not masked, for the corpus may have it so."""
-    monkeypatch.setenv("MODELMILL_PSEUDONYM_KEY", "secret")
+    monkeypatch.setenv("MODELMILL_PSEUDONYM_KEY", "a secret of the tests")
     rows = [f"text {i} of 138{i:08},{'xy'[i % 2]}" for i in range(200)]
     (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]))
     declared = {

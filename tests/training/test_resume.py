@@ -19,6 +19,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+SAME = ("steps", "epochs", "precision", "best", "tokens", "examples")
+"""What a report must say alike; the time differs."""
+
+
 class Killed(BaseException):
     """Stands for a kill: nothing is tidied up."""
 
@@ -46,7 +50,7 @@ def train(folder: Path, spec: FineTuningSpec, stop_at: int | None = None) -> tup
             accumulate=spec.accumulate, checkpoint_seconds=0,
         )  # fmt: skip
         curves, report = fit(module, module.validation_batches(texts(9, seed=5), 100), plan, Work.of(folder, spec))
-    return digest(model), {k: v for k, v in report.items() if k != "seconds"}, curves.rows()
+    return digest(model), {name: report[name] for name in SAME}, curves.rows()
 
 
 def digest(model: torch.nn.Module) -> str:

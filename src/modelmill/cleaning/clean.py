@@ -88,7 +88,7 @@ def _last_steps(spec: CleaningSpec, root: str) -> list[Step]:
         texts = read_sources(spec.benchmarks, spec, root)[0].read().drop_nulls("text")
         normal = pl.Series("text", [normalise(text) for text in texts["text"]], dtype=pl.String)
         near = spec.near_duplicates or NearDuplicatesSpec()
-        steps.append(Reserved("benchmarks", "text of a benchmark", texts.with_columns(normal), near))
+        steps.append(Reserved("benchmarks", "text of a benchmark", texts.with_columns(normal, id="origin"), near))
     if spec.privacy:
         steps.append(Privacy(spec.privacy))
     return steps

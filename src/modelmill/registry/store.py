@@ -111,6 +111,16 @@ def log_report(settings: MlflowSpec, run_id: str, report: Mapping[str, Any]) -> 
         client.log_batch(run_id, metrics=points)
 
 
+def log_training(settings: MlflowSpec, run_id: str, report: Mapping[str, Any]) -> None:
+    """Log what a training read, how long it took and how fast it was: 'training/tokens', ..."""
+    from mlflow.entities import Metric
+
+    numbers = {name: value for name, value in report.items() if isinstance(value, int | float)}
+    points = [Metric(f"training/{name}", value, 0, 0) for name, value in numbers.items()]
+    with connected(settings) as client:
+        client.log_batch(run_id, metrics=points)
+
+
 def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     """'test/macro_f1', 'test/macro_f1.low', ..., 'baseline/linear/macro_f1', 'random_start/macro_f1', ..."""
     groups = {"test": report["metrics"]}

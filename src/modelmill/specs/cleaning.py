@@ -3,10 +3,11 @@
 import os
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from modelmill.errors import DataError
 from modelmill.specs.base import OneOrMore, Share, Spec
+from modelmill.specs.languages import LANGUAGES
 from modelmill.specs.source import Sources
 
 RuleSet = Literal["c4", "gopher_quality", "gopher_repetition"]
@@ -74,8 +75,22 @@ class LanguagesSpec(Spec):
     allowed: Annotated[list[str], OneOrMore()] = Field(
         min_length=1, description="ISO 639 codes as fastText's lid.176 has them: en, zh, ..."
     )
+
+    @field_validator("allowed")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        if unknown := [code for code in value if code not in LANGUAGES]:
+            raise ValueError(
+                f"'{unknown[0]}' is no language code of lid.176; give codes such as en, zh, ja, de, fr, es, ru, ko"
+            )
+        return value
+
     surely: Share = Field(0.7, description="least probability of the other language")
     from_chars: int = Field(20, ge=1, description="shorter texts are not judged: too little to tell by")
+
+
+SHORTEST_KEY = 16
+"""Bytes of a key that nobody finds by trying."""
 
 
 class PrivacySpec(Spec):
@@ -92,6 +107,11 @@ class PrivacySpec(Spec):
             raise DataError(
                 f"`cleaning.privacy` needs a secret key: set the environment variable {self.key} to a long random text "
                 "and keep it; with another key the same person gets another pseudonym."
+            )
+        if len(key.encode()) < SHORTEST_KEY:
+            raise DataError(
+                f"the key in the environment variable {self.key} has {len(key.encode())} bytes, and could be found by "
+                f"trying; give at least {SHORTEST_KEY}, such as `openssl rand -hex 32` prints."
             )
         return key.encode()
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from modelmill.errors import DeclarationError
@@ -173,7 +173,9 @@ def _annotation_at(spec: type[BaseModel], loc: Key) -> Any:
 
 
 def _flat(annotation: Any) -> list[Any]:
-    """A type and all types inside it: list[X] -> [list[X], X]."""
+    """A type and all types inside it: list[X] -> [list[X], X]; a root model stands for its root."""
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return _flat(annotation.model_fields["root"].annotation)
     return [annotation, *(inner for arg in get_args(annotation) for inner in _flat(arg))]
 
 

@@ -92,22 +92,8 @@ def _train(
         curves, report = fit(
             module,
             module.validation_batches(validation, BATCH_TOKENS),
-            FitPlan(
-                precision=spec.precision,
-                checkpoint_seconds=60 * spec.checkpoint_minutes,
-                max_epochs=spec.max_epochs,
-                monitor="validation_macro_f1",
-                patience=spec.patience,
-                accumulate=spec.accumulate,
-            ),
-            Work.of(
-                checkpoints,
-                spec,
-                shards.records_sha256,
-                shards.vocabulary_sha256,
-                tensor_digest(backbone),
-                random_start,
-            ),
+            _plan(spec),
+            Work.of(checkpoints, spec, [*shards.digests, tensor_digest(backbone), random_start]),
         )
     training = spec.model_dump(mode="json")
     product = {
@@ -119,6 +105,17 @@ def _train(
         "training": training,
     }
     return TrainedClassifier(model, tokenizer, product, checkpoints), curves, {**training, **sizes, **report}
+
+
+def _plan(spec: FineTuningSpec) -> FitPlan:
+    return FitPlan(
+        precision=spec.precision,
+        checkpoint_seconds=60 * spec.checkpoint_minutes,
+        max_epochs=spec.max_epochs,
+        monitor="validation_macro_f1",
+        patience=spec.patience,
+        accumulate=spec.accumulate,
+    )
 
 
 def _new_model(backbone: Path, labels: list[str], dropout: float, random_start: bool) -> Any:

@@ -71,6 +71,11 @@ class TokenShards:
     records_sha256: str
     vocabulary_sha256: str
 
+    @property
+    def digests(self) -> tuple[str, str]:
+        """Of the records and of the vocabulary."""
+        return self.records_sha256, self.vocabulary_sha256
+
     def check_made_by(self, tokenizer: Any) -> None:
         """Raise `DataError` when the ids are another tokenizer's."""
         if self.vocabulary_sha256 != vocabulary_digest(tokenizer):

@@ -23,8 +23,10 @@ class Checkpoints(Checkpoint):
     def __init__(self, folder: Path, plan: FitPlan) -> None:
         self._folder, self._plan = folder, plan
         self._random: dict[str, Any] | None = None
-        self._best, self._waited, self.seconds = float("-inf"), 0, 0.0
-        self._now = self._saved = time.monotonic()
+        self._best, self._waited = float("-inf"), 0
+        self.seconds, self.beside = 0.0, 0.0
+        """Time in all, and what of it went into validation and the writing of states."""
+        self._now = self._saved = self._paused = time.monotonic()
 
     @property
     def best(self) -> float | None:
@@ -37,13 +39,15 @@ class Checkpoints(Checkpoint):
         return {
             "cpu": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state_all(),
-            "best": [self._best, self._waited, self.seconds],
+            "best": [self._best, self._waited],
+            "time": [self.seconds, self.beside],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self._random = state
-        self._best, self._waited, self.seconds = state["best"]
+        self._best, self._waited = state["best"]
+        self.seconds, self.beside = state["time"]
 
     def _count(self) -> None:
         now = time.monotonic()
@@ -72,11 +76,15 @@ class Checkpoints(Checkpoint):
         loop = trainer.fit_loop.epoch_loop
         due = time.monotonic() - self._saved >= self._plan.checkpoint_seconds
         if due and not loop._should_accumulate() and not self._validates_next(trainer, batch_idx + 1):
-            self._save(trainer)
+            self._save(trainer, time.monotonic())
 
     def _validates_next(self, trainer: Trainer, batches: int) -> bool:
         every = self._plan.validate_every
         return batches >= trainer.num_training_batches or (every is not None and batches % every == 0)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Training pauses."""
+        self._paused = time.monotonic()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the weights if they are the best, and the state."""
@@ -87,11 +95,12 @@ class Checkpoints(Checkpoint):
                 self._best = score
                 _write(self._folder / BEST, lambda path: torch.save(pl_module.state_dict(), path))
             trainer.should_stop = self._waited >= self._plan.patience
-        self._save(trainer)
+        self._save(trainer, self._paused)
 
-    def _save(self, trainer: Trainer) -> None:
+    def _save(self, trainer: Trainer, since: float) -> None:
         _write(self._folder / STATE, trainer.save_checkpoint)
         self._saved = time.monotonic()
+        self.beside += self._saved - since
 
     def load_best(self, module: LightningModule) -> None:
         """Give a module the best weights."""

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import logging
 import platform
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -53,10 +54,12 @@ class Work:
     identity: str
 
     @classmethod
-    def of(cls, folder: Path, spec: BaseModel, *parts: object) -> "Work":
+    def of(cls, folder: Path, spec: BaseModel, parts: Sequence[object] = ()) -> "Work":
         """The training of a spec and other parts (digests of what it reads), with these versions of the libraries."""
         versions = [version(name) for name in ("torch", "transformers", "pytorch-lightning")]
-        text = json.dumps([spec.model_dump(mode="json"), *parts, *versions])
+        declared = spec.model_dump(mode="json")
+        declared.get("training", declared).pop("checkpoint_minutes")  # how often it is saved makes no other training
+        text = json.dumps([declared, *parts, *versions])
         return cls(folder, hashlib.sha256(text.encode()).hexdigest())
 
     def begin(self) -> Path | None:
@@ -94,26 +97,22 @@ def fit(
         work: where to keep the state; the caller removes it once the result is safe.
 
     Returns:
-        the curves (columns `CURVE`) and a report: steps, epochs, seconds, precision, best score.
+        the curves (columns `CURVE`) and a report: steps, epochs, seconds in all and of training alone, precision, best
+        score, and what `speed` tells.
 
     Raises:
         UserError: when it ended before its budget was used.
     """
     import pytorch_lightning as lightning
-    import torch
     from pytorch_lightning.callbacks import TQDMProgressBar
 
     from modelmill.training.checkpoints_module import Checkpoints
     from modelmill.training.curves_module import Curves
     from modelmill.training.speed_module import speed
 
-    precision = resolve_precision(plan.precision)
-    curves = Curves()
-    state = work.begin()
-    checkpoints = Checkpoints(work.folder, plan)
-    if state:
-        loops = torch.load(state, weights_only=True, mmap=True)["loops"]["fit_loop"]
-        module.passed = loops["epoch_loop.batch_progress"]["current"]["processed"]
+    precision, curves = resolve_precision(plan.precision), Curves()
+    state, checkpoints = work.begin(), Checkpoints(work.folder, plan)
+    module.passed = _batches_passed(state) if state else 0
     with _quiet():
         trainer = lightning.Trainer(
             **_trainer_options(plan),
@@ -132,9 +131,20 @@ def fit(
         "seconds": round(checkpoints.seconds, 1),
         "precision": precision,
         "best": checkpoints.best,
-        **speed(module, first, checkpoints.seconds, precision),
+        "training_seconds": round(checkpoints.seconds - checkpoints.beside, 1),
+        **speed(module, first, checkpoints.seconds - checkpoints.beside, precision),
     }
+    logging.getLogger(__name__).info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))
     return curves.table(), report
+
+
+def _batches_passed(state: Path) -> int:
+    """Batches of the epoch under way that a state has behind it."""
+    import torch
+
+    loops = torch.load(state, weights_only=True, mmap=True)["loops"]["fit_loop"]
+    passed: int = loops["epoch_loop.batch_progress"]["current"]["processed"]
+    return passed
 
 
 def _check_ended(trainer: Any, plan: FitPlan) -> None:

@@ -48,7 +48,9 @@ class Backbone:
         shutil.rmtree(self.checkpoints)
 
 
-def pretrain(shards: Path, start: Path, spec: PretrainingSpec, checkpoints: Path) -> tuple[Backbone, pl.DataFrame]:
+def pretrain(
+    shards: Path, start: Path, spec: PretrainingSpec, checkpoints: Path
+) -> tuple[Backbone, pl.DataFrame, dict[str, Any]]:
     """Pretrain a model.
 
     Args:
@@ -58,7 +60,7 @@ def pretrain(shards: Path, start: Path, spec: PretrainingSpec, checkpoints: Path
         checkpoints: where the training keeps its state; one that was killed goes on from there.
 
     Returns:
-        the backbone and its curves.
+        the backbone, its curves, and a report of the training.
 
     Raises:
         DataError: when the corpus does not fill one batch, its tokens are of another tokenizer, or the backbone to go
@@ -83,23 +85,29 @@ def pretrain(shards: Path, start: Path, spec: PretrainingSpec, checkpoints: Path
     curves, report = fit(
         module,
         Batches(lambda i: tensors(held_out[i]), len(held_out)),
-        FitPlan(
-            precision=plan.precision,
-            max_steps=plan.max_steps,
-            validate_every=max(1, plan.max_steps // 10),
-            checkpoint_seconds=60 * plan.checkpoint_minutes,
-        ),
-        Work.of(checkpoints, spec, stored.records_sha256, stored.vocabulary_sha256, _digest_of(start, spec)),
+        _plan(plan),
+        Work.of(checkpoints, spec, [*stored.digests, _digest_of(start, spec)]),
     )
     info = {
         "objective": spec.objective,
         "architecture": about(model.config),
         **origin,
-        **report,
+        "steps": report["steps"],
+        "tokens": report["tokens"],
+        "precision": report["precision"],
         "corpus_tokens": int(training.tokens.lengths.sum()),
         "corpus_sha256": stored.records_sha256,
     }
-    return Backbone(model, tokenizer, info, checkpoints), curves
+    return Backbone(model, tokenizer, info, checkpoints), curves, report
+
+
+def _plan(plan: PretrainingTrainingSpec) -> FitPlan:
+    return FitPlan(
+        precision=plan.precision,
+        max_steps=plan.max_steps,
+        validate_every=max(1, plan.max_steps // 10),
+        checkpoint_seconds=60 * plan.checkpoint_minutes,
+    )
 
 
 def _digest_of(start: Path, spec: PretrainingSpec) -> str | None:

@@ -29,6 +29,7 @@ def speed(module: TrainedModule, batch: Any, seconds: float, precision: Precisio
         "tokens": tokens,
         "examples": examples,
         "tokens_per_second": round(tokens / seconds),
+        "examples_per_second": round(examples / seconds, 1),
         "tera_flops": round(flops / 1e12, 4),
         "peak_tera_flops": round(peak / 1e12, 4),
         "share_of_peak": round(flops / peak, 4),
