@@ -51,9 +51,20 @@ def test_a_byte_that_is_no_text_is_named_with_its_line(
     (tmp_path / "a.txt").write_bytes("好\n一行\n".encode() + "第三行".encode("gb18030") + b"\nmore\n")
     with pytest.raises(SourceError, match=r"a.txt:3: byte 0xb5 is not utf-8") as caught:
         read(tmp_path / "a.txt")
-    assert "encoding: latin-1" in caught.value.message
+    assert "encoding: windows-1252" in caught.value.message
     (tmp_path / "a.txt").write_bytes("这\n是\n中文\n".encode("gb18030"))
     with pytest.raises(SourceError, match=r"encoding: gb18030"):
+        read(tmp_path / "a.txt")
+
+
+def test_windows_1252_is_proposed_before_latin_1(tmp_path: Path) -> None:
+    """latin-1 would read its euro sign and quotes as control characters; it is left for bytes that Windows lacks."""
+    (tmp_path / "a.txt").write_bytes("café €, “q”\n".encode("windows-1252"))
+    with pytest.raises(SourceError, match=r"`encoding: windows-1252` would read it"):
+        read(tmp_path / "a.txt")
+    assert list(text_lines(tmp_path / "a.txt", "a.txt", "windows-1252")) == ["café €, “q”"]
+    (tmp_path / "a.txt").write_bytes(b"\x81 \xe9 \n")
+    with pytest.raises(SourceError, match=r"`encoding: latin-1` would read it"):
         read(tmp_path / "a.txt")
 
 
