@@ -134,6 +134,22 @@ def test_images_of_another_form_are_refused() -> None:
             alter_image(noisy(8, 8, 1), step(kind, 1), "a")
 
 
+@pytest.mark.parametrize("kind", COPYING)
+@pytest.mark.parametrize("shape", [(1, 5, 3), (5, 1, 3), (2, 2, 3), (3, 3, 3), (0, 4, 3)])
+def test_images_that_are_too_small_are_refused(kind: str, shape: tuple[int, ...]) -> None:
+    """With the least size; what is not refused is altered, whatever is drawn."""
+    least = {"blur": 2, "rand_augment": 3}.get(kind, 1)
+    for strength in (0.3, 1):
+        altering = step(kind, strength)
+        if min(shape[:2]) < least:
+            size = f"an image is {shape[1]} x {shape[0]} pixels"
+            with pytest.raises(DataError, match=rf"{size}, and `{kind}` needs at least {least} a side"):
+                alter_image(noisy(*shape), altering, "a")
+        else:
+            for number in range(10):
+                assert alter_image(noisy(*shape), altering, f"a{number}").shape == shape
+
+
 def test_kornia_is_asked_for_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line that says what to install."""
     import modelmill.augmentation

@@ -109,7 +109,10 @@ def test_versions_are_retired_decided_about_or_looked_into() -> None:
 
 def test_other_records_of_the_person_are_to_be_asked_for() -> None:
     """Near duplicates, and the record that a copy's or a corpus row's id is made of."""
-    ask = "Ask for these too, if they are the same person's: nearly the same text, or the record of this copy"
+    ask = (
+        "Ask for these too, if they are the same person's: nearly the same text, one that holds the other, or the "
+        "record of this copy"
+    )
     assert steps(holder("mood", alike={"d e": "similarity 0.9"}))[ask] == ["kedro product forget 'd e'"]
     for identity in ("b+swap1", "12:b"):
         assert steps(holder("mood"), identity=identity)[ask] == ["kedro product forget b"]

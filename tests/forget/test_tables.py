@@ -4,14 +4,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modelmill.errors import DataError
 from modelmill.forget.result import Row
 from modelmill.forget.tables import RecordTable, named, same_text
 
-REJECTS = ["id", "step", "reason", "detail", "origin"]
+REJECTS = ["id", "step", "detail", "label"]
 
 
 def table(path: Path, *rows: tuple[str | None, ...], columns: list[str], placed: bool = False) -> RecordTable:
@@ -76,9 +76,9 @@ def test_the_same_text_under_other_ids(tmp_path: Path) -> None:
     raw = table(tmp_path / "raw.parquet", *rows, columns=["id", "text"])
     books = table(
         tmp_path / "rejects.parquet",
-        ("c", "duplicates", "duplicate", "of a", "f:3"),
-        ("d", "near_duplicates", "near duplicate", "of a, similarity 0.91", "f:4"),
-        ("e", "rules", "empty", None, "f:5"),
+        ("c", "duplicates", "of a", "x"),
+        ("d", "near_duplicates", "of a, similarity 0.91", "x"),
+        ("e", "rules", None, "x"),
         columns=REJECTS,
     )
     assert same_text([raw], {"a"}) == {"a", "b"}
@@ -88,12 +88,51 @@ def test_the_same_text_under_other_ids(tmp_path: Path) -> None:
         assert same_text([raw, books], {alone}) == {alone}
 
 
+def test_the_same_text_under_other_labels(tmp_path: Path) -> None:
+    """All records of a contradiction are one text, and no other contradiction is."""
+    books = table(
+        tmp_path / "rejects.parquet",
+        ("a", "contradictions", "of b, labelled bad", "good"),
+        ("b", "contradictions", "of a, labelled good", "bad"),
+        ("c", "contradictions", "of a, labelled good", "bad"),
+        ("d", "contradictions", "of e, labelled bad", "good"),
+        ("e", "contradictions", "of d, labelled good", "bad"),
+        columns=REJECTS,
+    )
+    for one in "abc":
+        assert same_text([books], {one}) == {"a", "b", "c"}
+    assert same_text([books], {"e"}) == {"d", "e"}
+    assert books.alike({"a"}) == {}
+
+
+@given(*[st.text(st.characters(codec="utf-8"), min_size=1)] * 4)
+@example("a", "b, labelled c", "a, labelled b", "c")
+@example("a, similarity 0.91", "x", "a", "of a")
+def test_any_id_and_label_is_followed(
+    tmp_path_factory: pytest.TempPathFactory, one: str, label: str, other: str, again: str
+) -> None:
+    """Whatever stands in them, what separates them included."""
+    path = tmp_path_factory.mktemp("books") / "rejects.parquet"
+    books = table(
+        path,
+        (one, "contradictions", f"of {other}, labelled {label}{label}", label),
+        (other, "contradictions", f"of {one}, labelled {label}", label * 2),
+        (again, "duplicates", f"of {other}", None),
+        (f"{again}~", "near_duplicates", f"of {other}, similarity 0.93", None),
+        columns=REJECTS,
+    )
+    assert books.same_text({other}) == {one, other, again}
+    assert books.same_text({one}) >= {one, other}
+    near = f"{again}~"
+    assert books.alike({other}) == ({} if near == other else {near: "similarity 0.93"})
+
+
 def test_nearly_the_same_text_is_named_with_how_near(tmp_path: Path) -> None:
     """From either side, whatever the other id holds; an exact duplicate is not one."""
     books = table(
         tmp_path / "rejects.parquet",
-        ("0:d", "near_duplicates", "near duplicate", "of 7:a,\nwith, similarity 0.91", "f:4"),
-        ("1:c", "duplicates", "duplicate", "of 7:a,\nwith", "f:3"),
+        ("0:d", "near_duplicates", "of 7:a,\nwith, similarity 0.91", None),
+        ("1:c", "duplicates", "of 7:a,\nwith", None),
         columns=REJECTS,
         placed=True,
     )
@@ -101,3 +140,31 @@ def test_nearly_the_same_text_is_named_with_how_near(tmp_path: Path) -> None:
     assert books.alike({"d"}) == {"a,\nwith": "similarity 0.91"}
     assert books.alike({"c"}) == books.alike({"a,\nwith", "d"}) == {}
     assert books.same_text({"c"}) == {"a,\nwith", "c"}
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_what_gives_a_held_out_text_away_is_named(tmp_path: Path, placed: bool) -> None:
+    """From either side, and not followed: it may be another text. A held-out text's id has no place in front."""
+    place = "4:" if placed else ""
+    books = table(
+        tmp_path / "rejects.parquet",
+        (f"{place}a", "held_out", "is or holds 1:h", None),
+        (f"{place}b", "held_out", "nearly repeats 1:h, similarity 0.93", None),
+        (f"{place}c", "benchmarks", "is or holds q, similarity 0.90", None),
+        (f"{place}d", "benchmarks", "nearly repeats q, similarity 0.90, similarity 0.95", None),
+        columns=REJECTS,
+        placed=placed,
+    )
+    assert books.alike({"1:h"}) == {"a": "is or holds", "b": "similarity 0.93"}
+    assert books.alike({"q, similarity 0.90"}) == {"c": "is or holds", "d": "similarity 0.95"}
+    assert books.alike({"a"}) == {"1:h": "is or holds"}
+    assert books.alike({"d"}) == {"q, similarity 0.90": "similarity 0.95"}
+    for one in ("a", "b", "c", "d", "1:h", "q"):
+        assert same_text([books], {one}) == {one}
+
+
+def test_a_leak_across_splits_is_named(tmp_path: Path) -> None:
+    """The rejects of `split`."""
+    books = table(tmp_path / "rejects.parquet", ("a", "split", "of t, similarity 0.93", None), columns=REJECTS)
+    assert books.alike({"t"}) == {"a": "similarity 0.93"}
+    assert same_text([books], {"t"}) == {"t"}

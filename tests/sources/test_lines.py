@@ -1,17 +1,21 @@
 """Lines of files: whatever the piece in which they are read, and whatever is wrong with them."""
 
 import gzip
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modelmill.errors import SourceError
 from modelmill.sources import lines, read_sources
+from modelmill.sources.formats import READERS
 from modelmill.sources.lines import text_lines
 from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
@@ -47,9 +51,20 @@ def test_a_byte_that_is_no_text_is_named_with_its_line(
     (tmp_path / "a.txt").write_bytes("好\n一行\n".encode() + "第三行".encode("gb18030") + b"\nmore\n")
     with pytest.raises(SourceError, match=r"a.txt:3: byte 0xb5 is not utf-8") as caught:
         read(tmp_path / "a.txt")
-    assert "encoding: latin-1" in caught.value.message
+    assert "encoding: windows-1252" in caught.value.message
     (tmp_path / "a.txt").write_bytes("这\n是\n中文\n".encode("gb18030"))
     with pytest.raises(SourceError, match=r"encoding: gb18030"):
+        read(tmp_path / "a.txt")
+
+
+def test_windows_1252_is_proposed_before_latin_1(tmp_path: Path) -> None:
+    """latin-1 would read its euro sign and quotes as control characters; it is left for bytes that Windows lacks."""
+    (tmp_path / "a.txt").write_bytes("café €, “q”\n".encode("windows-1252"))
+    with pytest.raises(SourceError, match=r"`encoding: windows-1252` would read it"):
+        read(tmp_path / "a.txt")
+    assert list(text_lines(tmp_path / "a.txt", "a.txt", "windows-1252")) == ["café €, “q”"]
+    (tmp_path / "a.txt").write_bytes(b"\x81 \xe9 \n")
+    with pytest.raises(SourceError, match=r"`encoding: latin-1` would read it"):
         read(tmp_path / "a.txt")
 
 
@@ -76,6 +91,14 @@ def test_a_cut_off_parquet_file_is_named(tmp_path: Path) -> None:
     pl.DataFrame({"text": ["a", "b"]}).write_parquet(tmp_path / "a.parquet")
     (tmp_path / "a.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-20])
     with pytest.raises(SourceError, match=r"a.parquet: this is not a readable parquet file"):
+        read(tmp_path / "a.parquet")
+
+
+def test_parquet_text_that_is_no_utf_8_is_damage(tmp_path: Path) -> None:
+    """Other writers do not check it."""
+    bytes_as_text = pa.array([b"ok", b"\xff"]).cast(pa.string(), safe=False)
+    pq.write_table(pa.table({"text": bytes_as_text}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=r"a.parquet: this is not a readable parquet file \(.*UTF"):
         read(tmp_path / "a.parquet")
 
 
@@ -115,8 +138,8 @@ def peak_of_reading(path: Path) -> tuple[str, int]:
     done = subprocess.run(
         [sys.executable, "-c", PEAK, path.name], cwd=path.parent, capture_output=True, text=True, check=True
     )
-    message, mebibytes = done.stdout.splitlines()
-    return message, int(mebibytes)
+    *message, mebibytes = done.stdout.splitlines()
+    return "".join(message), int(mebibytes)
 
 
 @on_linux
@@ -126,6 +149,19 @@ def test_a_packed_line_of_a_gigabyte_does_not_fill_the_memory(tmp_path: Path) ->
     message, mebibytes = peak_of_reading(tmp_path / "a.jsonl.gz")
     assert message == "a.jsonl.gz:1: this line is longer than 64 million characters."
     assert 64 <= mebibytes < 128
+
+
+@on_linux
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_large_documents_do_not_fill_the_memory(tmp_path: Path, name: str) -> None:
+    """400 MB in documents of 200 kB, in parquet one row group: fewer of them make a batch."""
+    texts = [f"{i} {'lorem ipsum dolor ' * 11_000}" for i in range(2000)]
+    table = pl.DataFrame({"id": map(str, range(2000)), "text": texts})
+    table.write_parquet(tmp_path / name) if name == "a.parquet" else table.write_ndjson(tmp_path / name)
+    message, mebibytes = peak_of_reading(tmp_path / name)
+    (tmp_path / name).unlink()
+    assert message == ""
+    assert mebibytes < 400
 
 
 @on_linux
@@ -203,3 +239,19 @@ def test_more_records_than_a_table_holds(tmp_path: Path, monkeypatch: pytest.Mon
         table = read(tmp_path / name)
         assert table["text"].to_list() == ([None, *texts[1:]] if name == "c.jsonl" else texts)
         assert table["origin"].to_list() == [f"{name}:{first + i}" for i in range(5)]
+
+
+def test_large_texts_close_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 12 bytes at most where a table has room for 10, in every format; bytes, not characters; none gets lost."""
+    monkeypatch.setattr("modelmill.sources.formats.BATCH_BYTES", 10)
+    texts = ["好a", "好b", "好c", "d" * 12, "好e"]
+    table = pl.DataFrame({"text": texts})
+    (tmp_path / "a.lines").write_text("\n".join(texts), encoding="utf-8")
+    table.write_csv(tmp_path / "a.csv")
+    table.write_ndjson(tmp_path / "a.jsonl")
+    (tmp_path / "a.pickle").write_bytes(pickle.dumps(table.to_dicts()))
+    for name in ("lines", "csv", "jsonl", "pickle"):
+        found = [table["text"].to_list() for table in READERS[name](tmp_path / f"a.{name}", "a", "utf-8")]
+        assert found == [texts[:3], texts[3:4], texts[4:]], name
+    table.write_parquet(tmp_path / "a.parquet")  # its pages have heads, so a row takes more than its text
+    assert [t["text"].to_list() for t in READERS["parquet"](tmp_path / "a.parquet", "a", "")] == [[t] for t in texts]

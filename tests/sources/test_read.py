@@ -1,14 +1,18 @@
 """Reading sources: formats, labels from paths, ids."""
 
 import pickle
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from modelmill.errors import SourceError
 from modelmill.sources import read_sources
+from modelmill.sources.formats import READERS, read_hub
 from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 
@@ -63,6 +67,63 @@ def test_pickled_columns_are_named_by_place(tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(pickle.dumps((["title"], ["content"], [1])))
     table = read(tmp_path, files="a.pkl", columns={"text": 1, "label": 2})
     assert table.select("text", "label").row(0) == ("content", "1")
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet", "pickle"])
+def test_columns_named_by_place(tmp_path: Path, format: str) -> None:
+    """The same column in every format; a `#line` of the file's own is none of them."""
+    table = pl.DataFrame({"title": ["a title"], "content": ["a text"], "stars": ["5"]})
+    ours = table.with_columns(pl.lit("7").alias("#line"))
+    match format:
+        case "csv":
+            table.write_csv(tmp_path / "a")
+        case "jsonl":
+            ours.write_ndjson(tmp_path / "a")
+        case "parquet":
+            ours.write_parquet(tmp_path / "a")
+        case _:
+            (tmp_path / "a").write_bytes(pickle.dumps(ours.to_dicts()))
+    found = read(tmp_path, files="a", format=format, columns={"text": 1, "label": 2})
+    assert found.select("text", "label").row(0) == ("a text", "5")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("half \ud800", "half of a surrogate pair is not text"),
+        (["half \ud800"], "half of a surrogate pair is not text"),
+        ({1, 2}, "Object of type set"),
+        (b"bytes", "Object of type bytes"),
+        ([10**5000], "Exceeds the limit"),
+    ],
+)
+def test_a_pickled_value_that_is_no_text_is_named(tmp_path: Path, value: object, reason: str) -> None:
+    """With its record, as in the other formats; a key too."""
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps([{"text": "fine"}, {"text": value}]))
+    with pytest.raises(SourceError, match=rf"a.pkl:2: .*{reason}.*mend or remove the record"):
+        read(tmp_path, files="a.pkl")
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps([{"text": "fine", "\ud800": 1}]))
+    with pytest.raises(SourceError, match=r"a.pkl:1: half of a surrogate pair"):
+        read(tmp_path, files="a.pkl")
+
+
+def test_parquet_columns_that_cannot_become_text_do_no_harm(tmp_path: Path) -> None:
+    """A duration, bytes, a list; nobody declared them. Of all others there is text."""
+    columns = {
+        "text": ["x"], "took": [timedelta(3)], "raw": [b"x"], "all": [[1]], "day": [date(2020, 1, 2)], "at": [time(3)],
+        "stars": [1.5], "good": [True], "none": [None],
+    }  # fmt: skip
+    pl.DataFrame(columns).write_parquet(tmp_path / "a.parquet")
+    table = next(READERS["parquet"](tmp_path / "a.parquet", "a", ""))
+    assert table.columns == ["#line", "text", "day", "at", "stars", "good", "none"]
+    assert table.row(0) == (1, "x", "2020-01-02", "03:00:00", "1.5", "true", None)
+
+
+def test_a_parquet_column_name_that_stands_twice_is_named(tmp_path: Path) -> None:
+    """The file is not damaged."""
+    pq.write_table(pa.table([["a"], ["b"]], names=["text", "text"]), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=r"a.parquet: a column name stands twice; rename one of them"):
+        read(tmp_path, files="a.parquet")
 
 
 def test_jsonl_and_parquet_agree(tmp_path: Path) -> None:
@@ -146,11 +207,14 @@ def test_a_split_of_a_hub_dataset_is_read(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / "owner/name").mkdir(parents=True)
     for split in ("train", "test"):
-        (tmp_path / f"owner/name/{split}.csv").write_text(f"review,stars\ngood {split},5\n")
+        (tmp_path / f"owner/name/{split}.csv").write_text("review,stars\n" + f"good {split},5\n" * 3)
     source = {"files": "hf://datasets/owner/name", "split": "test", "columns": {"text": "review", "label": "stars"}}
     found, digests = read_sources(Sources.model_validate(source), CleaningSpec(), str(tmp_path))
     assert found.read().select("text", "label", "origin").row(0) == ("good test", "5", "hf://datasets/owner/name:1")
     assert set(digests) == {"hf://datasets/owner/name"}
+    assert [table.height for table in read_hub("hf://datasets/owner/name", "test")] == [3]
+    monkeypatch.setattr("modelmill.sources.formats.BATCH_BYTES", 40)
+    assert [table.height for table in read_hub("hf://datasets/owner/name", "test")] == [1, 1, 1]
     with pytest.raises(SourceError, match="the hub did not give split 'dev'"):
         read(tmp_path, **{**source, "split": "dev"})
 

@@ -16,6 +16,9 @@ from modelmill.specs.image_augmentation import IN_COLOUR, ImageAugmentations, Im
 
 Pixels = NDArray[np.uint8]
 
+LEAST_SIDE = {"blur": 2, "rand_augment": 3}
+"""Pixels of the shorter side that a kind's filters need; `rand_augment` may sharpen. Others need one."""
+
 TRIES = 20
 """Draws after which a copy that still is its original is given up: a blank image looks the same turned."""
 
@@ -45,7 +48,7 @@ def copy_images(images: Pixels, ids: Sequence[str], labels: Sequence[str], steps
         steps: what was declared.
 
     Raises:
-        DataError: where the images are of another form, or a step changes colours and they have none.
+        DataError: where the images are of another form or too small, or a step changes colours and they have none.
         UserError: where kornia is missing.
     """
     made = [(place, step, step.copies) for place, step in enumerate(steps.root) if step.copies is not None]
@@ -74,7 +77,7 @@ def alter_image(image: Pixels, step: ImageAugmentationSpec, identity: str) -> Pi
     faster.
 
     Raises:
-        DataError: where the image is of another form, or the step changes colours and it has none.
+        DataError: where the image is of another form or too small, or the step changes colours and it has none.
         UserError: where kornia is missing.
     """
     assert step.copies is not None, step.kind
@@ -92,6 +95,11 @@ def _check(image: Pixels, step: ImageAugmentationSpec) -> None:
         raise DataError(
             f"an image is {image.dtype} of shape {image.shape}; "
             "augmentation takes uint8 of shape (height, width, 1 or 3)."
+        )
+    if min(image.shape[:2]) < (least := LEAST_SIDE.get(step.kind, 1)):
+        raise DataError(
+            f"an image is {image.shape[1]} x {image.shape[0]} pixels, and `{step.kind}` needs at least {least} a side; "
+            "leave the image or the step out."
         )
     if step.kind in IN_COLOUR and image.shape[-1] == 1:
         raise DataError(f"`{step.kind}` changes colours, and the images have one channel; take the step out.")

@@ -32,7 +32,8 @@ def to_do(
             f"Remove it at the source, from the last line up, or the next run brings it back{several}:", _lines(holders)
         ),
         Step(
-            "Ask for these too, if they are the same person's: nearly the same text, or the record of this copy:",
+            "Ask for these too, if they are the same person's: nearly the same text, one that holds the other, or the "
+            "record of this copy:",
             [f"kedro product forget {quote(other)}{option}" for other in sorted(asked)],
         ),
         Step("Make again what holds it:", [f"kedro run --pipelines {','.join(rebuilt)}{option}"] * bool(rebuilt)),

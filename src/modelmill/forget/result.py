@@ -95,7 +95,8 @@ class VersionVerdict:
 class Holder:
     """What a product or a backbone has of the record.
 
-    `ids` are those of the record and of its exact duplicates, `alike` those of near ones, with how near.
+    `ids` are those of the record and of its exact duplicates, `alike` those of near ones, with how near, and of ones
+    where one text holds the other.
     """
 
     name: str

@@ -40,7 +40,7 @@ class Shelf:
 
     @property
     def alike(self) -> dict[str, str]:
-        """Near duplicates, and how near."""
+        """Near duplicates, and how near; texts that hold its own, or the other way round."""
         return {
             other: near
             for table in self.tables.values()

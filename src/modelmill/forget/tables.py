@@ -20,8 +20,13 @@ COPY = rf"\+(?:{'|'.join(get_args(AugmentationSpec.model_fields['kind'].annotati
 PLACE = r"^\d+:"
 """What `clean_corpus` puts before the id of a record."""
 
-REPEATS = r"(?s)^of (?<of>.+?)(?:, (?<measure>[a-z]+ [\d.]+))?$"
-"""How the detail of a reject names the record that it repeats, and how nearly."""
+DUPLICATE = r"(?s)^duplicates: (?<how>of) (?<of>.+)$"
+NEAR = (
+    r"(?s)^(?:(?:near_duplicates|split): of|(?:held_out|benchmarks): nearly repeats) "
+    r"(?<of>.+), (?<how>similarity [\d.]+)$"
+)
+HOLDS = r"(?s)^(?:held_out|benchmarks): (?<how>is or holds) (?<of>.+)$"
+"""How the step and the detail of a reject name the record that it repeats; an id may hold anything."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class RecordTable:
     def same_text(self, ids: set[str]) -> set[str]:
         """Records that have a text in common with these: word for word in raw records, by the books in rejects."""
         if self.books:
-            pairs = self._repeats(ids).filter(pl.col("measure").is_null()).collect(engine="streaming")
+            pairs = _about(ids, self._named_by(DUPLICATE), self._contradictions()).collect(engine="streaming")
             return {*pairs["id"], *pairs["of"]}
         if "text" not in self.columns:
             return set()
@@ -100,18 +105,36 @@ class RecordTable:
         return set(same.collect(engine="streaming")["id"])
 
     def alike(self, ids: set[str]) -> dict[str, str]:
-        """Other records that nearly repeat these, or are nearly repeated by them, and how nearly."""
-        pairs = self._repeats(ids).filter(pl.col("measure").is_not_null()).collect(engine="streaming")
-        both = ((own, of, measure) for own, of, measure in pairs.iter_rows() if {own, of} - ids)
-        return {of if own in ids else own: measure for own, of, measure in both}
+        """Other records that nearly repeat or hold these, or the other way round, and which of it."""
+        pairs = _about(ids, self._named_by(NEAR), self._named_by(HOLDS)).collect(engine="streaming")
+        both = ((own, of, how) for own, of, how in pairs.iter_rows() if {own, of} - ids)
+        return {of if own in ids else own: how for own, of, how in both}
 
-    def _repeats(self, ids: set[str]) -> pl.LazyFrame:
-        """Columns id, of and measure of rejects that repeat one of the records, or are one and repeat another."""
-        pairs = self.scan().select("id", pl.col("detail").str.extract_groups(REPEATS)).unnest("detail")
-        if self.placed:
-            pairs = pairs.with_columns(pl.col("id", "of").str.replace(PLACE, ""))
-        known = pl.Series(sorted(ids), dtype=pl.String).implode()
-        return pairs.filter(pl.col("of").is_not_null(), pl.col("id").is_in(known) | pl.col("of").is_in(known))
+    def _named_by(self, pattern: str) -> pl.LazyFrame:
+        """Columns id, of and how, of the rejects whose step and detail fit."""
+        said = pl.concat_str("step", "detail", separator=": ").str.extract_groups(pattern).alias("said")
+        pairs = self.scan().select("id", "step", said).unnest("said").filter(pl.col("of").is_not_null())
+        if self.placed:  # held-out texts and benchmarks are not of the corpus
+            foreign = pl.col("step").is_in(["held_out", "benchmarks"])
+            bare = pl.col("of").str.replace(PLACE, "")
+            of = pl.when(foreign).then("of").otherwise(bare)
+            pairs = pairs.with_columns(pl.col("id").str.replace(PLACE, ""), of=of)
+        return pairs.select("id", "of", "how")
+
+    def _contradictions(self) -> pl.LazyFrame:
+        """Columns id, of and how, of the rejects whose text stands under another label too.
+
+        The detail is `of ID, labelled LABEL`. Both may hold anything, but both are those of a reject.
+        """
+        rejects = self.scan().filter(pl.col("step") == "contradictions")
+        first = rejects.select(of="id", detail=pl.format("of {}, labelled {}", "id", "label"))
+        return rejects.join(first, on="detail").select("id", "of", how=pl.lit("of"))
+
+
+def _about(ids: set[str], *pairs: pl.LazyFrame) -> pl.LazyFrame:
+    """Pairs of which one is among the records."""
+    known = pl.Series(sorted(ids), dtype=pl.String).implode()
+    return pl.concat(pairs).filter(pl.col("id").is_in(known) | pl.col("of").is_in(known))
 
 
 def named(ids: Iterable[str], *, placed: bool = False) -> pl.Expr:

@@ -1,28 +1,27 @@
 """One reader per file format: a file becomes tables whose first column is the place in the file.
 
-Every reader yields tables of up to `BATCH` records, with the columns `#line` (1-based line or row) and the file's own
-columns as text (a blank cell is missing), so that memory does not grow with the file; pickles are read whole.
+Every reader yields tables of up to `BATCH` records or `BATCH_BYTES` of text, with the columns `#line` (1-based line or
+row) and the file's own columns as text (a blank cell is missing), so that memory does not grow with the file; pickles
+are read whole.
 """
 
 import json
 import math
 import pickle
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 
 from modelmill.errors import SourceError
 from modelmill.sources.lines import text_lines, whole_text
 from modelmill.sources.separated import separated
+from modelmill.tables import BATCH_BYTES
 
 LINE = "#line"
 """The column of every reader's table that says where a record stands."""
-
-Item = TypeVar("Item")
 
 BATCH = 10_000
 """Records of a table."""
@@ -39,7 +38,7 @@ def read_lines(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
 
 
 def _tables(rows: Iterable[tuple[object, ...]], schema: dict[str, Any]) -> Iterator[pl.DataFrame]:
-    """Tables of up to `BATCH` rows; at least one, so that the columns are known of an empty file too."""
+    """Tables of full batches; at least one, so that the columns are known of an empty file too."""
     table = None
     for batch in _batches(rows):
         table = pl.DataFrame(batch, schema=schema, orient="row")
@@ -48,10 +47,17 @@ def _tables(rows: Iterable[tuple[object, ...]], schema: dict[str, Any]) -> Itera
         yield pl.DataFrame(schema=schema)
 
 
-def _batches(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
-    """As many at a time as make a table (`itertools.batched` of Python 3.12)."""
-    iterator = iter(items)
-    while batch := tuple(islice(iterator, BATCH)):
+def _batches(rows: Iterable[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:
+    """As many at a time as make a table; a batch may hold one text that is larger."""
+    batch: list[tuple[object, ...]] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += sum(len(cell.encode()) for cell in row if isinstance(cell, str))
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch
 
 
@@ -91,11 +97,12 @@ def read_jsonl(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
     A file without objects has no columns, and gives no table.
     """
     names = list(dict.fromkeys(key for row in _objects(path, shown, encoding) for key in row))
-    for rows in _batches(_objects(path, shown, encoding)):
-        yield _table_of(rows, names)
+    if names:
+        yield from _tables_of(_objects(path, shown, encoding), names)
 
 
 def _objects(path: Path, shown: str, encoding: str) -> Iterator[dict[str, Any]]:
+    """Each object with its `LINE`, which comes first and wins over a key of that name."""
     for number, line in enumerate(text_lines(path, shown, encoding), 1):
         if not line.strip():
             continue
@@ -110,17 +117,18 @@ def _objects(path: Path, shown: str, encoding: str) -> Iterator[dict[str, Any]]:
             "\ud800" <= c <= "\udfff" for c in json.dumps(value, ensure_ascii=False)
         ):
             raise SourceError(f"{shown}:{number}: half of a surrogate pair is not text; mend or remove the line.")
-        yield {**value, LINE: number}
+        yield {LINE: number} | value | {LINE: number}
 
 
 _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def _table_of(rows: Sequence[dict[str, Any]], names: list[str]) -> pl.DataFrame:
-    """Mappings with a `LINE` as a table of text; a key that a row lacks is missing there."""
+def _tables_of(rows: Iterable[Mapping[str, Any]], names: list[str]) -> Iterator[pl.DataFrame]:
+    """Mappings with a `LINE` as tables of text; a key that a row lacks is missing there."""
     schema = {name: pl.Int64 if name == LINE else pl.String for name in names}
-    cells = [{name: row.get(name) if name == LINE else _as_text(row.get(name)) for name in names} for row in rows]
-    return _without_blanks(pl.DataFrame(cells, schema=schema))
+    cells = (tuple(row[name] if name == LINE else _as_text(row.get(name)) for name in names) for row in rows)
+    for table in _tables(cells, schema):
+        yield _without_blanks(table)
 
 
 def _without_blanks(table: pl.DataFrame) -> pl.DataFrame:
@@ -129,12 +137,26 @@ def _without_blanks(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(pl.when(text.str.contains(r"\S")).then(text) for text in texts)
 
 
-def _mappings(rows: Iterable[dict[str, Any]]) -> Iterator[pl.DataFrame]:
+def _mappings(rows: Iterable[Mapping[Any, Any]], shown: str) -> Iterator[pl.DataFrame]:
     """Mappings that are in memory already."""
-    numbered = [{**{str(key): value for key, value in row.items()}, LINE: i} for i, row in enumerate(rows, 1)]
+    numbered = [_numbered(row, number, shown) for number, row in enumerate(rows, 1)]
     names = list(dict.fromkeys(key for row in numbered for key in row))
-    for batch in _batches(numbered):
-        yield _table_of(batch, names)
+    yield from _tables_of(numbered, names)
+
+
+def _numbered(row: Mapping[Any, Any], number: int, shown: str) -> dict[str, Any]:
+    """The row as text, its `LINE` in front."""
+    try:
+        texts = {str(key): _as_text(value) for key, value in row.items()}
+        for text in (*texts, *filter(None, texts.values())):
+            text.encode()
+    except UnicodeError:
+        reason = "half of a surrogate pair is not text"
+    except (TypeError, ValueError, RecursionError) as error:  # sets and bytes; endless numbers; lists in themselves
+        reason = f"a value cannot be read as text ({error})"
+    else:
+        return {LINE: number} | texts | {LINE: number}
+    raise SourceError(f"{shown}:{number}: {reason}; mend or remove the record.")
 
 
 def _as_text(value: object) -> str | None:
@@ -146,18 +168,45 @@ def _as_text(value: object) -> str | None:
 
 def read_parquet(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
     """A parquet file; all columns are read as text, floating-point NaN as missing."""
+    first = 1
+    for table in _stored(path, shown):
+        yield _plain(table, first)
+        first += table.height
+
+
+def _stored(path: Path, shown: str) -> Iterator[pl.DataFrame]:
+    """The columns that can become text, by pyarrow, which streams pages; polars holds whole row groups."""
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
     try:
-        first = 1
-        # A file's name may hold what would be a wildcard, and its folder's what would be a column.
-        whole = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-        for table in whole.collect_batches(chunk_size=BATCH, maintain_order=True):
-            yield _plain(table, first)
-            first += table.height
-        if first == 1:
-            yield _plain(whole.collect(), 1)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        names = _textual(pl.read_parquet_schema(path))
+        with ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            for group in range(file.num_row_groups):
+                rows = _group_rows(file.metadata.row_group(group), names)
+                for batch in file.iter_batches(rows, row_groups=[group], columns=names):
+                    batch.validate(full=True)  # polars takes it on trust that text is UTF-8
+                    yield pl.DataFrame(batch.select(names))
+            if not file.metadata.num_rows:
+                yield pl.DataFrame(file.schema_arrow.empty_table().select(names))
+    except pl.exceptions.DuplicateError:
+        raise SourceError(f"{shown}: a column name stands twice; rename one of them.") from None
+    except (pl.exceptions.PolarsError, ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise SourceError(f"{shown}: this is not a readable parquet file ({reason}); bring it again.") from None
+
+
+def _group_rows(group: Any, names: list[str]) -> int:
+    """Rows of a row group (its metadata) that make a batch."""
+    columns = (group.column(i) for i in range(group.num_columns))
+    return _batch_rows(
+        group.num_rows, sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names)
+    )
+
+
+def _batch_rows(rows: int, size: int) -> int:
+    """Rows that make a batch, where so many rows have so many bytes."""
+    return min(BATCH, max(1, rows * BATCH_BYTES // max(1, size)))
 
 
 class _DataOnly(pickle.Unpickler):
@@ -178,9 +227,9 @@ def read_pickle(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]
         ) from None
     items = value if isinstance(value, (list, tuple)) else []
     if items and all(isinstance(item, dict) for item in items):
-        yield from _mappings(items)
+        yield from _mappings(items, shown)
     elif items and all(isinstance(item, (list, tuple)) and len(item) == len(items[0]) for item in items):
-        yield from _mappings({str(i): value for i, value in enumerate(row)} for row in zip(*items, strict=True))
+        yield from _mappings((dict(enumerate(row)) for row in zip(*items, strict=True)), shown)
     else:
         raise SourceError(f"{shown}: expected a sequence of columns or of mappings; convert the file to parquet.")
 
@@ -210,16 +259,22 @@ def read_hub(address: str, split: str) -> Iterator[pl.DataFrame]:
         raise SourceError(
             f"{address}: the hub did not give split '{split}': {error}\nCheck the name, the split and the network."
         ) from None
-    for start in range(0, max(1, len(loaded)), BATCH):  # an empty dataset has columns too
-        table = pl.from_arrow(loaded.with_format("arrow")[start : start + BATCH])
+    rows = _batch_rows(len(loaded), loaded.data.nbytes)
+    for start in range(0, max(1, len(loaded)), rows):  # an empty dataset has columns too
+        table = pl.from_arrow(loaded.with_format("arrow")[start : start + rows])
         assert isinstance(table, pl.DataFrame)
         yield _plain(table, start + 1)
 
 
 def _plain(table: pl.DataFrame, first: int) -> pl.DataFrame:
-    """Columns of text and numbers, as text, NaN as missing; nested and binary columns hold no text or label."""
-    kinds = table.schema.items()
-    simple = [n for n, kind in kinds if not kind.is_nested() and kind not in (pl.Binary, pl.Object)]
-    floats = [n for n in simple if table.schema[n].is_float()]
-    plain = table.select(simple).with_columns(pl.col(floats).fill_nan(None)).cast(pl.String)
+    """Columns that can become text, as text, NaN as missing."""
+    names = _textual(table.schema)
+    floats = [name for name in names if table.schema[name].is_float()]
+    plain = table.select(names).with_columns(pl.col(floats).fill_nan(None)).cast(pl.String)
     return _without_blanks(plain.with_row_index(LINE, first).with_columns(pl.col(LINE).cast(pl.Int64)))
+
+
+def _textual(schema: Mapping[str, pl.DataType]) -> list[str]:
+    """Columns of text, numbers and times; others hold no text or label, and `LINE` is ours."""
+    others = (pl.Binary, pl.Object, pl.Duration)
+    return [name for name, kind in schema.items() if name != LINE and not kind.is_nested() and kind not in others]

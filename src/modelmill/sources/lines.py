@@ -15,8 +15,8 @@ PIECE = 1 << 20
 LONGEST = 64 << 20
 """Characters of the longest line; a longer one is a file of another kind."""
 
-GUESSES = ("utf-8", "gb18030", "utf-16", "latin-1")
-"""Encodings that may be proposed; the last one reads every file."""
+GUESSES = ("utf-8", "gb18030", "utf-16", "windows-1252", "latin-1")
+"""Encodings that may be proposed, the likelier first; the last one reads every file."""
 
 
 def text_lines(path: Path, shown: str, encoding: str) -> Iterator[str]:
