@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 import torch
 from _common import Ratio, spread, write_result
+from transformers import TrainerCallback
 
 from modelmill.sources.address import local_path
 from modelmill.specs.backbone import ArchitectureSpec, TokenizerSpec
@@ -29,6 +30,7 @@ from modelmill.specs.training import FineTuningSpec, PretrainingTrainingSpec, To
 from modelmill.tokenization.tokens import TokenShards, load_tokenizer, tokenize_corpus, tokenize_product
 from modelmill.tokenization.train import train_tokenizer
 from modelmill.training.architectures import new_model
+from modelmill.training.batches import mixed_batches
 from modelmill.training.fit import FitPlan, Work, fit, resolve_precision
 from modelmill.training.masked_lm import MaskedLm, Masking
 from modelmill.training.objective import Stream, fixed_batches
@@ -54,6 +56,16 @@ def table(rows: list[tuple[str, str | None]]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema={"id": pl.String, "text": pl.String, "label": pl.String}, orient="row")
 
 
+class Clock(TrainerCallback):
+    """From the first step to the last, as on our side: neither counts start-up."""
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.started = time.perf_counter()
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        self.seconds = time.perf_counter() - self.started
+
+
 def hugging_face(model: Any, data: Any, collate: Any, folder: str, **options: Any) -> float:
     """Seconds that `Trainer.train` takes."""
     from transformers import Trainer, TrainingArguments
@@ -61,9 +73,10 @@ def hugging_face(model: Any, data: Any, collate: Any, folder: str, **options: An
     quiet: dict[str, Any] = {"report_to": "none", "save_strategy": "no", "logging_strategy": "no", "disable_tqdm": True}
     quiet["use_cpu"] = not torch.cuda.is_available()
     trainer = Trainer(model, TrainingArguments(folder, **quiet, **options), train_dataset=data, data_collator=collate)
-    started = time.perf_counter()
+    clock = Clock()
+    trainer.add_callback(clock)
     trainer.train()
-    return time.perf_counter() - started
+    return clock.seconds
 
 
 class Pretraining:
@@ -141,7 +154,9 @@ class FineTuning:
         self.shards = TokenShards.load(folder / "product")
         lengths = self.shards.splits["train"].lengths
         self.real = int(lengths.sum())
-        self.budget = int(BATCH * lengths.mean() * 1.05)
+        steps = -(-len(lengths) // BATCH)  # the Trainer's; the budget is the least that makes no more
+        budgets = range(int(BATCH * lengths.mean()), 10**6, 16)
+        self.budget = next(b for b in budgets if len(mixed_batches(lengths, b, (0, 0))) <= steps)
         print(f"fine-tuning: {records} sentences of {lengths.mean():.1f} tokens [{lengths.min()}, {lengths.max()}]")
 
     def accuracy(self, model: Any) -> float:
@@ -162,7 +177,7 @@ class FineTuning:
         from modelmill.tasks.text_classification import fine_tune
 
         spec = FineTuningSpec(max_epochs=1, batch_tokens=self.budget, learning_rate=2e-4, seed=seed)
-        trained, _, report = fine_tune(self.folder / "product", self.backbone, spec, self.folder / f"work{seed}")
+        _, report, trained = fine_tune(self.folder / "product", self.backbone, spec, self.folder / f"work{seed}")
         trained.saved()
         return report["tokens_per_second"], self.accuracy(trained.model)
 

@@ -217,7 +217,7 @@ REJECTS: dict[str, tuple[Break, str, int]] = {
     "duplicate text": (append("pos.txt", b"one more\nONE  MORE\n"), "duplicate", 1),
     "contradiction": (
         lambda project: [append(f"{label}.txt", b"said of both\n")(project) for label in ("pos", "neg")],
-        "the same text has the labels neg, pos",
+        "the same text has several labels",
         2,
     ),
 }

@@ -118,7 +118,7 @@ def test_accumulation_and_bucketing_change_no_gradient(kind: str, option: str) -
         expected = plain_gradient(reference, tokens, rows, spec)
         assert gradient.keys() == expected.keys()
         for name, value in expected.items():
-            torch.testing.assert_close(gradient[name], value, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
+            torch.testing.assert_close(gradient[name], value, rtol=1e-4, atol=4e-6, msg=lambda m, n=name: f"{n}: {m}")
 
 
 def test_the_steps_are_a_hard_case() -> None:

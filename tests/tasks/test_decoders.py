@@ -24,7 +24,7 @@ def test_a_causal_backbone_learns_to_classify(kind: str, tmp_path: Path) -> None
         (tmp_path / name).mkdir()
     tokenize_product(table[20:], table[:20], backbone, TokenizationSpec(max_tokens=48)).save(tmp_path / "product")
     plan = FineTuningSpec(max_epochs=4, learning_rate=0.01, batch_tokens=512, precision="32-true")
-    fine_tune(tmp_path / "product", backbone, plan, tmp_path / "work")[0].save(tmp_path / "model")
+    fine_tune(tmp_path / "product", backbone, plan, tmp_path / "work")[2].save(tmp_path / "model")
     predictor = Predictor(tmp_path / "model")
     together = predictor.probabilities(TEXTS[:20])
     assert [predictor.labels[i] for i in together.argmax(1)] == ["pos", "neg"] * 10

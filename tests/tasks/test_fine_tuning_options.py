@@ -20,7 +20,7 @@ from tests.conftest import Project
 BASE = {"max_epochs": 2, "batch_tokens": 512, "learning_rate": 0.003, "precision": "32-true"}
 
 
-def tune(project: Project, **options: Any) -> tuple[TrainedClassifier, pl.DataFrame, dict[str, Any]]:
+def tune(project: Project, **options: Any) -> tuple[pl.DataFrame, dict[str, Any], TrainedClassifier]:
     """Fine-tune the tiny backbone."""
     spec = FineTuningSpec.model_validate(BASE | options)
     data = project.root / "data"
@@ -38,7 +38,7 @@ def saved(model: TrainedClassifier, folder: Path) -> Path:
 def test_adapters_leave_a_plain_folder(trained: Project, tmp_path: Path) -> None:
     """The folder has the tensors that any fine-tuning gives, adapters merged, and predicts as well as the kept epoch
     did. What was not adapted is the backbone's bit by bit."""
-    model, _, report = tune(trained, lora={"rank": 2, "targets": "Wqkv"}, learning_rate=0.02)
+    _, report, model = tune(trained, lora={"rank": 2, "targets": "Wqkv"}, learning_rate=0.02)
     folder = saved(model, tmp_path / "model")
     found, plain = load_file(folder / "model.safetensors"), trained.root / "data/06_models/mood/model/model.safetensors"
     assert {name: array.shape for name, array in found.items()} == {n: a.shape for n, a in load_file(plain).items()}
@@ -91,10 +91,10 @@ def test_every_option_makes_a_difference(trained: Project, tmp_path: Path, preci
     """No declared option is left unread: each gives a model of its own, and says how many parameters it trained."""
     digests, counts = {}, {}
     for name, options in OPTIONS.items():
-        model, _, report = tune(trained, **options, max_epochs=1, precision=precision)
+        _, report, model = tune(trained, **options, max_epochs=1, precision=precision)
         digests[name] = tensor_digest(saved(model, tmp_path / name))
         counts[name] = report["trained_parameters"]
     assert len(set(digests.values())) == len(OPTIONS)
     assert {name for name, count in counts.items() if count < report["parameters"]} == {"freeze", "lora"}
-    saving = tune(trained, gradient_checkpointing=True, max_epochs=1, precision=precision)[0]
+    saving = tune(trained, gradient_checkpointing=True, max_epochs=1, precision=precision)[2]
     assert tensor_digest(saved(saving, tmp_path / "saving")) == digests["plain"]

@@ -33,7 +33,7 @@ def pretrain(work: Path, data: Path, precision: str, result: Path) -> None:
 
     training = {"max_steps": 60, "precision": precision, "checkpoint_minutes": 0}
     spec = specified(kind="modernbert", architecture={"dropout": 0.1}, training=training)
-    backbone, _, _ = pretrain(data / "tokens", data / "tokenizer", spec, work)
+    _, _, backbone = pretrain(data / "tokens", data / "tokenizer", spec, work)
     result.write_text(digest(backbone.model))
 
 

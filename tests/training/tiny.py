@@ -37,7 +37,7 @@ def made(spec: PretrainingSpec, corpus: pl.DataFrame, folder: Path, base: Path |
     for name in ("tokens", "backbone"):
         (folder / name).mkdir()
     tokenize_corpus(corpus, start, spec.whole_words).save(folder / "tokens")
-    pretrain(folder / "tokens", start, spec, folder / "checkpoints")[0].save(folder / "backbone")
+    pretrain(folder / "tokens", start, spec, folder / "checkpoints")[2].save(folder / "backbone")
     return folder / "backbone"
 
 

@@ -10,11 +10,11 @@ def for_product(*, random_start: bool) -> Pipeline:
     """token shards + backbone -> model and curves; with `evaluation.random_start` the control too."""
     inputs = ["tokens", "backbone", "params:training"]
     nodes = [
-        Node(fine_tune, [*inputs, "checkpoints"], ["model", "curves", "training_report"], name="fine_tune"),
+        Node(fine_tune, [*inputs, "checkpoints"], ["curves", "training_report", "model"], name="fine_tune"),
         Node(learning_curves, "curves", "learning_curves", name="plot_learning_curves"),
     ]
     if random_start:
-        outputs = ["random_start_model", "random_start_curves", "random_start_training_report"]
+        outputs = ["random_start_curves", "random_start_training_report", "random_start_model"]
         nodes.append(
             Node(fine_tune_random_start, [*inputs, "random_start_checkpoints"], outputs, name="fine_tune_random_start")
         )

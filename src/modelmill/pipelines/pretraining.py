@@ -12,7 +12,7 @@ def for_backbone(*, goes_on: bool) -> Pipeline:
     inputs = ["tokens", "base" if goes_on else "tokenizer", "params:pretraining", "checkpoints"]
     return Pipeline(
         [
-            Node(pretrain, inputs, ["backbone", "curves", "training_report"], name="pretrain"),
+            Node(pretrain, inputs, ["curves", "training_report", "backbone"], name="pretrain"),
             Node(learning_curves, "curves", "learning_curves", name="plot_learning_curves"),
         ]
     )

@@ -1,7 +1,6 @@
 """Text classification: one label per text, by a transformers sequence classifier on a backbone."""
 
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from modelmill.text import normalise
 from modelmill.tokenization.tokens import Tokens, TokenShards, encode, load_tokenizer
 from modelmill.training.batches import length_buckets, padded
 from modelmill.training.class_weights import class_weights
-from modelmill.training.fit import FitPlan, Work, fit
+from modelmill.training.fit import FitPlan, Work, clear, fit
 from modelmill.training.prepare import prepared
 
 BATCH_TOKENS = 8192
@@ -42,12 +41,12 @@ class TrainedClassifier:
 
     def saved(self) -> None:
         """The state of the training is not needed any more."""
-        shutil.rmtree(self.checkpoints)
+        clear(self.checkpoints)
 
 
 def fine_tune(
     tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path
-) -> tuple[TrainedClassifier, pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, dict[str, Any], TrainedClassifier]:
     """Fine-tune a backbone; the weights of the epoch with the best validation macro-F1 are kept.
 
     Args:
@@ -57,7 +56,7 @@ def fine_tune(
         checkpoints: where the training keeps its state; one that was killed goes on from there.
 
     Returns:
-        the classifier, its curves, and a report of the training.
+        the curves, a report of the training, and the classifier, last: saving it removes the state.
 
     Raises:
         DataError: when the tokens are of another tokenizer, the backbone's weights do not fit its config, or what is
@@ -68,14 +67,14 @@ def fine_tune(
 
 def fine_tune_random_start(
     tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path
-) -> tuple[TrainedClassifier, pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, dict[str, Any], TrainedClassifier]:
     """The control: `fine_tune` in every respect, but the backbone's weights are random."""
     return _train(tokens, backbone, spec, checkpoints, random_start=True)
 
 
 def _train(
     tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path, *, random_start: bool
-) -> tuple[TrainedClassifier, pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, dict[str, Any], TrainedClassifier]:
     import pytorch_lightning as lightning
 
     from modelmill.tasks.classifier_module import Classifier
@@ -93,7 +92,7 @@ def _train(
             module,
             module.validation_batches(validation, BATCH_TOKENS),
             _plan(spec),
-            Work.of(checkpoints, spec, [*shards.digests, tensor_digest(backbone), random_start]),
+            Work.of(checkpoints, spec, [*_read_from(tokens, backbone), tensor_digest(backbone), random_start]),
         )
     training = spec.model_dump(mode="json")
     product = {
@@ -104,7 +103,12 @@ def _train(
         "random_start": random_start,
         "training": training,
     }
-    return TrainedClassifier(model, tokenizer, product, checkpoints), curves, {**training, **sizes, **report}
+    return curves, {**training, **sizes, **report}, TrainedClassifier(model, tokenizer, product, checkpoints)
+
+
+def _read_from(tokens: Path, backbone: Path) -> list[str]:
+    """What says which tokens and which model these are, beside the weights."""
+    return [path.read_text(encoding="utf-8") for path in (tokens / "tokens.json", backbone / "config.json")]
 
 
 def _plan(spec: FineTuningSpec) -> FitPlan:

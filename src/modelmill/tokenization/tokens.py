@@ -71,11 +71,6 @@ class TokenShards:
     records_sha256: str
     vocabulary_sha256: str
 
-    @property
-    def digests(self) -> tuple[str, str]:
-        """Of the records and of the vocabulary."""
-        return self.records_sha256, self.vocabulary_sha256
-
     def check_made_by(self, tokenizer: Any) -> None:
         """Raise `DataError` when the ids are another tokenizer's."""
         if self.vocabulary_sha256 != vocabulary_digest(tokenizer):
@@ -154,7 +149,10 @@ class Encoding:
             "max_tokens": self.max_tokens,
             "records_sha256": table_digest(self.tables["train"]),
             "vocabulary_sha256": vocabulary_digest(tokenizer),
-            "splits": {name: _save(table, encoded, folder / name) for name, table in self.tables.items()},
+            "splits": {
+                name: {**_save(table, encoded, folder / name), "records_sha256": table_digest(table)}
+                for name, table in self.tables.items()
+            },
         }
         if self.whole_words:
             words = learn_words(Texts(self.tables["train"]))

@@ -5,9 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from modelmill.errors import DataError
 from modelmill.specs.backbone import ArchitectureSpec, Objective
+from modelmill.specs.training import PretrainingTrainingSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
+
+
+SEPARABLE = ("modernbert", "bert", "gpt2", "llama")
+"""Models whose positions begin at 0 and which take a mask as it is given."""
 
 
 def new_model(spec: ArchitectureSpec, objective: Objective, tokenizer: Any) -> "PreTrainedModel":
@@ -16,7 +21,9 @@ def new_model(spec: ArchitectureSpec, objective: Objective, tokenizer: Any) -> "
     return _head(objective).from_config(configs[spec.kind](spec, tokenizer))
 
 
-def continued_model(folder: Path, objective: Objective, block_tokens: int) -> tuple["PreTrainedModel", list[str]]:
+def continued_model(
+    folder: Path, objective: Objective, plan: PretrainingTrainingSpec
+) -> tuple["PreTrainedModel", list[str]]:
     """The model of a folder with the head that the objective needs.
 
     Returns:
@@ -32,7 +39,7 @@ def continued_model(folder: Path, objective: Objective, block_tokens: int) -> tu
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # it would list the weights that are missing; we do
     config = AutoConfig.from_pretrained(folder)
-    _check_fits(config, objective, block_tokens)
+    _check_fits(config, objective, plan)
     model, found = _head(objective).from_pretrained(folder, dtype="float32", output_loading_info=True)
     missing = sorted(found["missing_keys"])
     inner = [name for name in missing if name.startswith(f"{model.base_model_prefix}.") and "pooler" not in name]
@@ -58,7 +65,7 @@ def _head(objective: Objective) -> Any:
     return heads.get(objective, AutoModelForCausalLM)
 
 
-def _check_fits(config: "PreTrainedConfig", objective: Objective, block_tokens: int) -> None:
+def _check_fits(config: "PreTrainedConfig", objective: Objective, plan: PretrainingTrainingSpec) -> None:
     """Raise `DataError` when the objective does not train such a model, or its blocks are too long for it."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -77,11 +84,17 @@ def _check_fits(config: "PreTrainedConfig", objective: Objective, block_tokens: 
             f"the backbone to go on from is a {kind}, which `pretraining.objective: {objective}` does not train. "
             "Declare the objective that it was made with, or go on from another backbone."
         )
-    longest = getattr(config, "max_position_embeddings", None)
-    if longest is not None and block_tokens > longest:
+    windows = "sliding_attention" in (getattr(config, "layer_types", None) or [])
+    if plan.separate and objective != "masked_lm_nsp" and (kind not in SEPARABLE or windows):
         raise DataError(
-            f"`pretraining.training.block_tokens` is {block_tokens}, but the backbone to go on from reads {longest}; "
-            "lower it."
+            f"the backbone to go on from is a {kind}{' with windows of attention' if windows else ''}, in which packed "
+            "texts cannot be kept from each other; declare `pretraining.training.separate: false`."
+        )
+    longest = getattr(config, "max_position_embeddings", None)
+    if longest is not None and plan.block_tokens > longest:
+        raise DataError(
+            f"`pretraining.training.block_tokens` is {plan.block_tokens}, but the backbone to go on from reads "
+            f"{longest}; lower it."
         )
 
 

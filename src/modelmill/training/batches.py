@@ -57,7 +57,18 @@ def mixed_batches(lengths: NDArray[np.int64], budget: int, epoch_seed: tuple[int
             room = budget
         batches[-1].append(bucket)
         room -= cost
-    return batches
+    return [_joined(batch, lengths, budget) for batch in batches]
+
+
+WASTE = 1.2
+"""More padding than this, and buckets stay apart: a second pass through the model costs less."""
+
+
+def _joined(batch: list[Rows], lengths: NDArray[np.int64], budget: int) -> list[Rows]:
+    """Buckets of nearly one length as one, within the budget."""
+    rows = np.concatenate(batch)
+    apart = sum(len(bucket) * int(lengths[bucket].max()) for bucket in batch)
+    return [rows] if len(rows) * int(lengths[rows].max()) <= min(WASTE * apart, budget) else batch
 
 
 def padded(tokens: Tokens, rows: Rows, pad: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import math
 import platform
 import shutil
 import warnings
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 STATE, BEST, IDENTITY = "last.ckpt", "best.ckpt", "identity"
 """Files of a training that is under way: its last state, its best weights, which training it is."""
+
+LAYOUT = 1
+"""Of what is in a state, and of what makes a batch: raise it when either changes."""
 
 CURVE = {"name": pl.String, "step": pl.Int64, "value": pl.Float64}
 
@@ -56,10 +60,10 @@ class Work:
     @classmethod
     def of(cls, folder: Path, spec: BaseModel, parts: Sequence[object] = ()) -> "Work":
         """The training of a spec and other parts (digests of what it reads), with these versions of the libraries."""
-        versions = [version(name) for name in ("torch", "transformers", "pytorch-lightning")]
+        versions = [version(name) for name in ("torch", "transformers", "pytorch-lightning", "peft", "numpy")]
         declared = spec.model_dump(mode="json")
         declared.get("training", declared).pop("checkpoint_minutes")  # how often it is saved makes no other training
-        text = json.dumps([declared, *parts, *versions])
+        text = json.dumps([LAYOUT, declared, *parts, *versions])
         return cls(folder, hashlib.sha256(text.encode()).hexdigest())
 
     def begin(self) -> Path | None:
@@ -67,10 +71,16 @@ class Work:
         mark = self.folder / IDENTITY
         if mark.is_file() and mark.read_text() == self.identity:
             return self.folder / STATE if (self.folder / STATE).is_file() else None
-        shutil.rmtree(self.folder, ignore_errors=True)
+        clear(self.folder)
         self.folder.mkdir(parents=True)
         mark.write_text(self.identity)
         return None
+
+
+def clear(folder: Path) -> None:
+    """Remove the state of a training; first what says which one it is, for a kill may fall in between."""
+    (folder / IDENTITY).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def resolve_precision(precision: DeclaredPrecision) -> Precision:
@@ -104,6 +114,7 @@ def fit(
         UserError: when it ended before its budget was used.
     """
     import pytorch_lightning as lightning
+    import torch
     from pytorch_lightning.callbacks import TQDMProgressBar
 
     from modelmill.training.checkpoints_module import Checkpoints
@@ -114,6 +125,8 @@ def fit(
     state, checkpoints = work.begin(), Checkpoints(work.folder, plan)
     module.passed = _batches_passed(state) if state else 0
     with _quiet():
+        # A guard for readers of memory that nobody wrote; it costs a pass over every new tensor.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         trainer = lightning.Trainer(
             **_trainer_options(plan),
             precision=precision,
@@ -122,7 +135,6 @@ def fit(
         )
         trainer.fit(module, val_dataloaders=validation, ckpt_path=state, weights_only=True)
     _check_ended(trainer, plan)
-    first = trainer.strategy.batch_to_device(module.epoch_batches(0)[0](0))
     if plan.monitor:
         checkpoints.load_best(module)
     report = {
@@ -132,7 +144,7 @@ def fit(
         "precision": precision,
         "best": checkpoints.best,
         "training_seconds": round(checkpoints.seconds - checkpoints.beside, 1),
-        **speed(module, first, checkpoints.seconds - checkpoints.beside, precision),
+        **speed(module, trainer.strategy.root_device, checkpoints.seconds - checkpoints.beside, precision),
     }
     logging.getLogger(__name__).info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))
     return curves.table(), report
@@ -155,6 +167,9 @@ def _check_ended(trainer: Any, plan: FitPlan) -> None:
             f"the training ended at step {trainer.global_step}, epoch {trainer.current_epoch}, before what was "
             "declared was done. Run the same command again: it goes on from the last checkpoint."
         )
+    loss = float(trainer.callback_metrics.get("validation_loss", 0))
+    if not math.isfinite(loss):
+        raise UserError(f"the validation loss is {loss}: the training has diverged. Lower `learning_rate`.")
 
 
 def _trainer_options(plan: FitPlan) -> dict[str, Any]:

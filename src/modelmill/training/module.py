@@ -96,4 +96,8 @@ class TrainedModule(lightning.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
         """Clip here: Lightning refuses to beside a fused optimiser, because of fp16 scaling, which we do not use."""
-        torch.nn.utils.clip_grad_norm_(self.parameters(), self.optimizer_spec.gradient_clip)
+        most = self.optimizer_spec.gradient_clip
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if norm + 1e-6 > most:  # else torch would multiply all of them by one
+            torch.nn.utils.clip_grads_with_norm_(self.parameters(), most, norm)

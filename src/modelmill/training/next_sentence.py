@@ -40,6 +40,11 @@ class NextSentence:
         return np.argsort(self._lengths, kind="stable")
 
     @cached_property
+    def _sorted_lengths(self) -> NDArray[np.int64]:
+        """Lengths, the least first."""
+        return self._lengths[self._by_length]
+
+    @cached_property
     def _longest(self) -> int:
         """Tokens of the second longest text: each text has another one that is as long."""
         return int(self._lengths[self._by_length[-2]]) if len(self.tokens) > 1 else 0
@@ -100,7 +105,7 @@ class NextSentence:
     def _elsewhere(self, span: Span, rng: np.random.Generator) -> Span:
         """As many tokens from a random place in a random other text that has them."""
         text, _, length = span
-        shorter = int(np.searchsorted(self._lengths[self._by_length], length))
+        shorter = int(np.searchsorted(self._sorted_lengths, length))
         candidates = self._by_length[shorter:]
         chosen = int(candidates[rng.integers(0, len(candidates) - 1)])
         chosen = int(candidates[-1]) if chosen == text else chosen

@@ -1,7 +1,6 @@
 """Making a backbone: a language model on a corpus of tokens, from a random start or from another backbone."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from modelmill.specs.training import PretrainingTrainingSpec
 from modelmill.tokenization.tokens import WORD_STARTS, Tokens, TokenShards, load_tokenizer
 from modelmill.training.architectures import about, continued_model, new_model
 from modelmill.training.causal import CausalLm, end_token
-from modelmill.training.fit import FitPlan, Work, fit
+from modelmill.training.fit import FitPlan, Work, clear, fit
 from modelmill.training.masked_lm import MaskedLm, Masking
 from modelmill.training.next_sentence import NextSentence
 from modelmill.training.objective import Objective, Stream, fixed_batches
@@ -45,12 +44,12 @@ class Backbone:
 
     def saved(self) -> None:
         """The state of the training is not needed any more."""
-        shutil.rmtree(self.checkpoints)
+        clear(self.checkpoints)
 
 
 def pretrain(
     shards: Path, start: Path, spec: PretrainingSpec, checkpoints: Path
-) -> tuple[Backbone, pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, dict[str, Any], Backbone]:
     """Pretrain a model.
 
     Args:
@@ -60,7 +59,7 @@ def pretrain(
         checkpoints: where the training keeps its state; one that was killed goes on from there.
 
     Returns:
-        the backbone, its curves, and a report of the training.
+        the curves, a report of the training, and the backbone, last: saving it removes the state.
 
     Raises:
         DataError: when the corpus does not fill one batch, its tokens are of another tokenizer, or the backbone to go
@@ -86,7 +85,7 @@ def pretrain(
         module,
         Batches(lambda i: tensors(held_out[i]), len(held_out)),
         _plan(plan),
-        Work.of(checkpoints, spec, [*stored.digests, _digest_of(start, spec)]),
+        Work.of(checkpoints, spec, [(shards / "tokens.json").read_text(encoding="utf-8"), _digest_of(start, spec)]),
     )
     info = {
         "objective": spec.objective,
@@ -98,7 +97,7 @@ def pretrain(
         "corpus_tokens": int(training.tokens.lengths.sum()),
         "corpus_sha256": stored.records_sha256,
     }
-    return Backbone(model, tokenizer, info, checkpoints), curves, report
+    return curves, report, Backbone(model, tokenizer, info, checkpoints)
 
 
 def _plan(plan: PretrainingTrainingSpec) -> FitPlan:
@@ -119,7 +118,7 @@ def _start(folder: Path, tokenizer: Any, spec: PretrainingSpec) -> tuple["PreTra
     """The model to train, and what it came from: the name of that backbone, its digest, and where that came from."""
     if spec.architecture:
         return new_model(spec.architecture, spec.objective, tokenizer), {}
-    model, random = continued_model(folder, spec.objective, spec.training.block_tokens)
+    model, random = continued_model(folder, spec.objective, spec.training)
     return model, {"from": {"name": spec.from_, **backbone_origin(folder)}, "random_tensors": random}
 
 
