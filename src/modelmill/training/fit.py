@@ -29,6 +29,9 @@ STATE, BEST, IDENTITY = "last.ckpt", "best.ckpt", "identity"
 LAYOUT = 1
 """Of what is in a state, and of what makes a batch: raise it when either changes."""
 
+TALK = ("utilities.rank_zero", "trainer.connectors.checkpoint_connector")
+"""Loggers of Lightning that tell what our own report does, and what to buy."""
+
 CURVE = {"name": pl.String, "step": pl.Int64, "value": pl.Float64}
 
 
@@ -189,7 +192,15 @@ def _trainer_options(plan: FitPlan) -> dict[str, Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence hints of Lightning that do not apply."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-        yield
+    """Silence hints of Lightning that do not apply, and its advertisements."""
+    talk = [logging.getLogger(f"pytorch_lightning.{name}") for name in TALK]
+    levels = [logger.level for logger in talk]
+    for logger in talk:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+            yield
+    finally:
+        for logger, level in zip(talk, levels, strict=True):
+            logger.setLevel(level)
