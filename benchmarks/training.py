@@ -256,16 +256,18 @@ def main() -> None:
     """Run both races."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few steps, one round instead of three")
-    quick = parser.parse_args().quick
+    parser.add_argument("--steps", type=int, default=60, help="of pretraining, on each side and round")
+    parser.add_argument("--records", type=int, default=1500, help="of fine-tuning, once through on each side and round")
+    options = parser.parse_args()
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
-    steps, records, rounds = (6, 96, 1) if quick else (60, 1500, 3)
-    options = {"bf16": resolve_precision("auto") == "bf16-mixed", "optim": "adamw_torch_fused"}
+    steps, records, rounds = (6, 96, 1) if options.quick else (options.steps, options.records, 3)
+    faster = {"bf16": resolve_precision("auto") == "bf16-mixed", "optim": "adamw_torch_fused"}
     with tempfile.TemporaryDirectory() as folder:
         pretraining = Pretraining(Path(folder), steps)
         sides: dict[str, Side] = {
             "default": pretraining.trainer,
-            "best": lambda seed: pretraining.trainer(seed, **options),
+            "best": lambda seed: pretraining.trainer(seed, **faster),
             "ours": pretraining.ours,
         }
         ratios, first = race("pretrain", "loss", sides, rounds)
@@ -274,7 +276,7 @@ def main() -> None:
         by_length = {"train_sampling_strategy": "group_by_length"}
         sides = {
             "default": lambda seed: tuning.trainer(seed, pad=True),
-            "best": lambda seed: tuning.trainer(seed, pad=False, **options, **by_length),
+            "best": lambda seed: tuning.trainer(seed, pad=False, **faster, **by_length),
             "ours": tuning.ours,
         }
         more, second = race("finetune", "accuracy", sides, rounds)

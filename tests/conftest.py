@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_project(tmp_path_factory.mktemp("trained") / "project")
     project.kedro("run")
     return project
+
+
+@pytest.fixture(autouse=True)
+def mlflow_is_forgotten() -> Iterator[None]:
+    """MLflow leaves its addresses in the environment, where the processes of later tests would find them."""
+    before = dict(os.environ)
+    yield
+    for name in [name for name in os.environ if name.startswith("MLFLOW_") and name not in before]:
+        del os.environ[name]
