@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelmill.errors import DataError
@@ -58,6 +58,7 @@ OLD = st.characters(codec="utf-8").filter(lambda c: unicodedata.ucd_3_2_0.catego
 """Characters that every library's tables of Unicode know."""
 
 
+@settings(deadline=None)
 @given(st.text(OLD))
 def test_bytes_give_every_text_back(text: str) -> None:
     """Case, blanks and characters that were never seen; in Unicode's form NFKC, which texts have after cleaning."""
