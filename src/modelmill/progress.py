@@ -3,11 +3,11 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=Sized)
 PATIENCE = 30.0
 """Seconds between two lines in the log."""
 
@@ -72,4 +72,4 @@ def counted(items: Iterable[Item], what: str, total: float | None, unit: str) ->
     with bar(what, total, unit) as shown:
         for item in items:
             yield item
-            shown.update(len(item))  # type: ignore[arg-type]
+            shown.update(len(item))

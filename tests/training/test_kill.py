@@ -52,7 +52,7 @@ def slow_writes(reached: Path) -> None:
                 time.sleep(1800)
             part.replace(final)
 
-    module.os = Slow  # type: ignore[assignment]
+    module.os = Slow
 
 
 def work(what: Any, arguments: tuple[Any, ...], reached: Path | None) -> None:

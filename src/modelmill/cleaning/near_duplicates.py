@@ -23,8 +23,6 @@ DEPTH = 32
 FOUND = 0.95
 """Share of the pairs exactly at the threshold that the bands must find; of more similar pairs they find more."""
 
-PAIRS = {"row": pl.Int64, "of": pl.Int64, "similarity": pl.Float64}
-
 
 def signatures(texts: pl.Series, spec: NearDuplicatesSpec) -> NDArray[np.uint32]:
     """MinHash signatures (texts, permutations): two agree in as many places as the shingle sets have in common."""
@@ -133,7 +131,7 @@ class Known:
         self._hashes = np.take_along_axis(hashes, self._orders, axis=1)
 
     def near(self, texts: pl.Series) -> pl.DataFrame:
-        """Which of the texts nearly repeat a known one: columns `PAIRS`, `of` being the known text most like it."""
+        """Which of the texts nearly repeat a known one: row, similarity, and `of`, the one most like it."""
         signed = signatures(texts, self._spec)
         found = [np.empty((0, 2), np.int64)]
         for hashes, order, known in zip(
@@ -148,7 +146,7 @@ class Known:
             similarity=_similarity(signed, self._signed, pairs)
         )
         best = alike.sort("row", -pl.col("similarity"), "of").unique("row", keep="first", maintain_order=True)
-        return best.filter(pl.col("similarity") >= self._spec.threshold).cast(PAIRS)  # type: ignore[arg-type]
+        return best.filter(pl.col("similarity") >= self._spec.threshold)
 
 
 def _similarity(

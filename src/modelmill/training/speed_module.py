@@ -28,7 +28,7 @@ def speed(module: TrainedModule, device: torch.device, seconds: float, precision
     with FlopCounterMode(display=False) as counter:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
             loss = module.loss(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
     module.zero_grad(set_to_none=True)
     module.cpu()
     tokens, examples = module.read
