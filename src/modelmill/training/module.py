@@ -1,5 +1,6 @@
 """What all our Lightning modules share: optimiser, schedule, clipping."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,7 +35,7 @@ class Batches:
         """See `state_dict`."""
 
 
-class TrainedModule(lightning.LightningModule):
+class TrainedModule(lightning.LightningModule, ABC):
     """AdamW; the rate rises linearly, stays, and falls to zero over the last part of the steps."""
 
     def __init__(
@@ -51,13 +52,13 @@ class TrainedModule(lightning.LightningModule):
         self.passed = 0
         """Batches of the current epoch that an earlier process has trained on."""
 
+    @abstractmethod
     def loss(self, batch: Any) -> torch.Tensor:
         """The mean loss of a batch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sizes(self, batch: Any) -> tuple[int, int]:
         """Tokens of a batch, padding not counted, and its examples."""
-        raise NotImplementedError
 
     def note(self, batch: Any) -> None:
         """Take note of what a batch had; within the step, for states are saved right after it."""
@@ -72,9 +73,9 @@ class TrainedModule(lightning.LightningModule):
         """Go on from there."""
         self.read = tuple(checkpoint["read"])
 
+    @abstractmethod
     def epoch_batches(self, epoch: int) -> tuple[Callable[[int], Any], int]:
         """What makes batch i of an epoch, following from i alone, and how many there are."""
-        raise NotImplementedError
 
     def train_dataloader(self) -> "Batches":
         """The batches of the current epoch that are left."""
