@@ -92,7 +92,7 @@ class FineTuningSpec(OptimizerSpec):
         False, description="compute activations again in the backward pass: less memory, about a third more time"
     )
     patience: int = Field(2, ge=1, description="epochs without a better validation score before it stops")
-    precision: DeclaredPrecision = Field("auto", description="auto: bf16 where the processor computes in it")
+    precision: DeclaredPrecision = Field("auto", description="auto: bf16 where the hardware is faster in it")
     seed: int = Field(0, ge=0, description="of the new head's weights, the dropout and the order of the records")
 
     @model_validator(mode="after")

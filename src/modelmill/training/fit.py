@@ -4,12 +4,12 @@ import hashlib
 import json
 import logging
 import math
-import platform
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,9 @@ STATE, BEST, IDENTITY = "last.ckpt", "best.ckpt", "identity"
 
 LAYOUT = 1
 """Of what is in a state, and of what makes a batch: raise it when either changes."""
+
+WORTH_CASTING = 1.2
+"""Faster than fp32 by this, and bf16 pays for the casts to and fro."""
 
 TALK = ("utilities.rank_zero", "trainer.connectors.checkpoint_connector")
 """Loggers of Lightning that tell what our own report does, and what to buy."""
@@ -65,7 +68,9 @@ class Work:
         """The training of a spec and other parts (digests of what it reads), with these versions of the libraries."""
         versions = [version(name) for name in ("torch", "transformers", "pytorch-lightning", "peft", "numpy")]
         declared = spec.model_dump(mode="json")
-        declared.get("training", declared).pop("checkpoint_minutes")  # how often it is saved makes no other training
+        training = declared.get("training", declared)
+        training.pop("checkpoint_minutes")  # how often it is saved makes no other training
+        training["precision"] = resolve_precision(training["precision"])
         text = json.dumps([LAYOUT, declared, *parts, *versions])
         return cls(folder, hashlib.sha256(text.encode()).hexdigest())
 
@@ -86,16 +91,21 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@cache
 def resolve_precision(precision: DeclaredPrecision) -> Precision:
-    """`auto` is bf16 where the hardware computes in it: CUDA since Ampere, CPUs with avx512_bf16 or AMX."""
+    """`auto` is bf16 where the hardware is faster in it. A processor multiplies matrices in both to tell: some that
+    have instructions for bf16 take twice as long (docs/log.md).
+    """
     if precision != "auto":
         return precision
     import torch
 
+    from modelmill.training.speed_module import peak_flops
+
     if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    flags = Path("/proc/cpuinfo").read_text() if platform.system() == "Linux" else ""
-    return "bf16-mixed" if "avx512_bf16" in flags or "amx_bf16" in flags else "32-true"
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    gain = peak_flops(torch.device("cpu"), "bf16-mixed") / peak_flops(torch.device("cpu"), "32-true")
+    return "bf16-mixed" if gain > WORTH_CASTING else "32-true"
 
 
 def fit(
