@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 STATE, BEST, IDENTITY = "last.ckpt", "best.ckpt", "identity"
 """Files of a training that is under way: its last state, its best weights, which training it is."""
 
-LAYOUT = 1
+LAYOUT = 2
 """Of what is in a state, and of what makes a batch: raise it when either changes."""
 
 WORTH_CASTING = 1.2
@@ -132,12 +132,13 @@ def fit(
 
     from modelmill.training.checkpoints_module import Checkpoints
     from modelmill.training.curves_module import Curves
+    from modelmill.training.processor_module import fast_on_processors
     from modelmill.training.speed_module import speed
 
     precision, curves = resolve_precision(plan.precision), Curves()
     state, checkpoints = work.begin(), Checkpoints(work.folder, plan)
     module.passed = _batches_passed(state) if state else 0
-    with _quiet():
+    with _quiet(), fast_on_processors(module.model):
         # A guard for readers of memory that nobody wrote; it costs a pass over every new tensor.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         trainer = lightning.Trainer(
