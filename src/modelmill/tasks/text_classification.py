@@ -86,7 +86,7 @@ def _train(
     weights = class_weights(spec, train.labels, shards.label_names)
     lightning.seed_everything(spec.seed, verbose=False)
     model = _new_model(backbone, shards.label_names, spec.dropout, random_start)
-    with prepared(model, spec) as sizes:
+    with prepared(model, spec, _used(model, [train, validation])) as sizes:
         module = Classifier(model, train, spec, weights)
         curves, report = fit(
             module,
@@ -104,6 +104,15 @@ def _train(
         "training": training,
     }
     return curves, {**training, **sizes, **report}, TrainedClassifier(model, tokenizer, product, checkpoints)
+
+
+def _used(model: Any, splits: Sequence[Tokens]) -> NDArray[np.int64]:
+    """Ids that occur, and that of padding, ascending."""
+    seen = np.zeros(model.config.vocab_size, bool)
+    seen[model.config.pad_token_id or 0] = True
+    for tokens in splits:
+        seen[tokens.ids] = True
+    return np.flatnonzero(seen)
 
 
 def _read_from(tokens: Path, backbone: Path) -> list[str]:

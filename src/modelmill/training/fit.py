@@ -138,7 +138,7 @@ def fit(
     precision, curves = resolve_precision(plan.precision), Curves()
     state, checkpoints = work.begin(), Checkpoints(work.folder, plan)
     module.passed = _batches_passed(state) if state else 0
-    with _quiet(), fast_on_processors(module.model):
+    with _quiet(), fast_on_processors(module.model), module.rows.only():
         # A guard for readers of memory that nobody wrote; it costs a pass over every new tensor.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         trainer = lightning.Trainer(

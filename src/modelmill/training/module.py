@@ -9,6 +9,7 @@ import torch
 
 from modelmill.specs.training import OptimizerSpec, Schedule
 from modelmill.training.parameters_module import parameter_groups, shrink
+from modelmill.training.rows_module import NeededRows
 from modelmill.training.schedules_module import new_schedule
 
 
@@ -47,6 +48,7 @@ class TrainedModule(lightning.LightningModule, ABC):
         self.total_steps = total_steps
         self.decay = decay
         self.schedule: Schedule = schedule
+        self.rows = NeededRows(model)
         self.read: tuple[int, int] = (0, 0)
         """Tokens, padding not counted, and examples so far."""
         self.passed = 0
