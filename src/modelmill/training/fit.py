@@ -18,6 +18,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from modelmill.errors import UserError
+from modelmill.files import hold, release
 from modelmill.specs.training import DeclaredPrecision, Precision
 
 if TYPE_CHECKING:
@@ -70,18 +71,39 @@ class Work:
         return cls(folder, hashlib.sha256(text.encode()).hexdigest())
 
     def begin(self) -> Path | None:
-        """The state to go on from, or None after everything else was removed from the folder."""
+        """The state to go on from, or None after everything else was removed from the folder.
+
+        Raises:
+            UserError: when another process trains here. From now on until `clear`, or until it ends, this one does.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        if other := hold(_lock(self.folder)):
+            raise UserError(
+                f"{other} trains in {self.folder}, where one training at a time may keep its state. Wait until it has "
+                "ended, or end it; then run the same command again: it goes on from the last state."
+            )
         mark = self.folder / IDENTITY
         if mark.is_file() and mark.read_text() == self.identity:
             return self.folder / STATE if (self.folder / STATE).is_file() else None
-        clear(self.folder)
-        self.folder.mkdir(parents=True)
+        _remove(self.folder)
+        self.folder.mkdir()
         mark.write_text(self.identity)
         return None
 
 
 def clear(folder: Path) -> None:
-    """Remove the state of a training; first what says which one it is, for a kill may fall in between."""
+    """Remove the state of a training, and let others train there."""
+    _remove(folder)
+    release(_lock(folder))
+
+
+def _lock(folder: Path) -> Path:
+    """Beside the folder, so that it is still locked while the folder is removed."""
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def _remove(folder: Path) -> None:
+    """First what says which training it is, for a kill may fall in between."""
     (folder / IDENTITY).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 
