@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from modelmill.specs.training import FineTuningSpec
-from modelmill.training.fit import STATE, FitPlan, Work, fit
+from modelmill.training.fit import BEST, IDENTITY, STATE, FitPlan, Work, fit
 from tests.training.models import classifier, texts
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -88,3 +88,13 @@ def test_a_state_of_another_training_is_put_away(tmp_path: Path) -> None:
         train(tmp_path / "work", specs[0], 5)
     assert (tmp_path / "work" / STATE).is_file()
     assert train(tmp_path / "work", specs[1]) == train(tmp_path / "fresh", specs[1])
+
+
+def test_what_was_half_written_is_written_over(tmp_path: Path) -> None:
+    """By whatever process, on whatever host, a state was begun: states are large."""
+    spec, folder = FineTuningSpec(max_epochs=1, batch_tokens=200, precision="32-true"), tmp_path / "work"
+    with pytest.raises(Killed):
+        train(folder, spec, 2)
+    (folder / "part").write_bytes(b"half a state")
+    train(folder, spec)
+    assert {path.name for path in folder.iterdir()} == {IDENTITY, STATE, BEST}

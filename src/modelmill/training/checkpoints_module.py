@@ -9,7 +9,6 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
-from modelmill.files import aside, sweep
 from modelmill.training.fit import BEST, STATE, FitPlan
 
 
@@ -108,7 +107,7 @@ class Checkpoints(Checkpoint):
 
 
 def _write(final: Path, write: Any) -> None:
-    sweep(final)
-    part = aside(final, "part")
+    """One name for all that is half-written: the folder is locked, and what a killed process left is written over."""
+    part = final.with_name("part")
     write(part)
     os.replace(part, final)
