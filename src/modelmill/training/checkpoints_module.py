@@ -57,8 +57,11 @@ class Checkpoints(Checkpoint):
         self._count()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The time begins; a training that had stopped early does not go on."""
+        """The time begins."""
         self._now = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop here: an epoch that a state has behind it is ended once more, so what had stopped early does again."""
         trainer.should_stop = self._waited >= self._plan.patience
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -93,7 +96,6 @@ class Checkpoints(Checkpoint):
             if score > self._best:
                 self._best = score
                 _write(self._folder / BEST, lambda path: torch.save(pl_module.state_dict(), path))
-            trainer.should_stop = self._waited >= self._plan.patience
         self._save(trainer, self._paused)
 
     def _save(self, trainer: Trainer, since: float) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import math
 import platform
 import shutil
 import warnings
@@ -159,7 +158,7 @@ def fit(
             callbacks=[TQDMProgressBar(refresh_rate=20), curves, checkpoints],
         )
         trainer.fit(module, val_dataloaders=validation, ckpt_path=state, weights_only=True)
-    _check_ended(trainer, plan)
+    _check_ended(trainer, plan, curves.table())
     if plan.monitor:
         checkpoints.load_best(module)
     report = {
@@ -184,7 +183,7 @@ def _batches_passed(state: Path) -> int:
     return passed
 
 
-def _check_ended(trainer: Any, plan: FitPlan) -> None:
+def _check_ended(trainer: Any, plan: FitPlan, curves: pl.DataFrame) -> None:
     """A training that stops short of what was declared is no result."""
     whole = trainer.global_step == plan.max_steps or trainer.current_epoch == plan.max_epochs
     if not (whole or trainer.should_stop):
@@ -192,9 +191,10 @@ def _check_ended(trainer: Any, plan: FitPlan) -> None:
             f"the training ended at step {trainer.global_step}, epoch {trainer.current_epoch}, before what was "
             "declared was done. Run the same command again: it goes on from the last checkpoint."
         )
-    loss = float(trainer.callback_metrics.get("validation_loss", 0))
-    if not math.isfinite(loss):
-        raise UserError(f"the validation loss is {loss}: the training has diverged. Lower `learning_rate`.")
+    # Not what Lightning says: one that had ended before it was killed has no validation of its own.
+    loss = curves.filter(pl.col("name") == "validation_loss")["value"].tail(1)
+    if not loss.is_finite().all():
+        raise UserError(f"the validation loss is {loss.item()}: the training has diverged. Lower `learning_rate`.")
 
 
 def _trainer_options(plan: FitPlan) -> dict[str, Any]:
