@@ -24,8 +24,9 @@ class Checkpoints(Checkpoint):
         self._random: dict[str, Any] | None = None
         self._best, self._waited = float("-inf"), 0
         self.seconds, self.beside = 0.0, 0.0
-        """Time in all, and what of it went into validation and the writing of states."""
-        self._now = self._saved = self._paused = time.monotonic()
+        """Time of what led to the result, and what of it went into validation and the writing of states."""
+        self._now = self._saved = time.monotonic()
+        self._pausing = False
 
     @property
     def best(self) -> float | None:
@@ -34,7 +35,7 @@ class Checkpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """What Lightning does not keep; it is read back without unpickling, so plain values and tensors only."""
-        self._count()
+        self._count(pausing=True)  # the state is being written
         return {
             "cpu": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state_all(),
@@ -48,13 +49,17 @@ class Checkpoints(Checkpoint):
         self._best, self._waited = state["best"]
         self.seconds, self.beside = state["time"]
 
-    def _count(self) -> None:
+    def _count(self, *, pausing: bool) -> None:
+        """Add the time since it was last counted, to where it belongs; from now on training pauses, or does not."""
         now = time.monotonic()
-        self.seconds, self._now = self.seconds + now - self._now, now
+        passed, self._now = now - self._now, now
+        self.seconds += passed
+        self.beside += passed * self._pausing
+        self._pausing = pausing
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The time is over."""
-        self._count()
+        self._count(pausing=False)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The time begins."""
@@ -78,7 +83,8 @@ class Checkpoints(Checkpoint):
         loop = trainer.fit_loop.epoch_loop
         due = time.monotonic() - self._saved >= self._plan.checkpoint_seconds
         if due and not loop._should_accumulate() and not self._validates_next(trainer, batch_idx + 1):
-            self._save(trainer, time.monotonic())
+            self._count(pausing=True)
+            self._save(trainer)
 
     def _validates_next(self, trainer: Trainer, batches: int) -> bool:
         every = self._plan.validate_every
@@ -86,7 +92,7 @@ class Checkpoints(Checkpoint):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Training pauses."""
-        self._paused = time.monotonic()
+        self._count(pausing=True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the weights if they are the best, and the state."""
@@ -96,12 +102,13 @@ class Checkpoints(Checkpoint):
             if score > self._best:
                 self._best = score
                 _write(self._folder / BEST, lambda path: torch.save(pl_module.state_dict(), path))
-        self._save(trainer, self._paused)
+        self._save(trainer)
 
-    def _save(self, trainer: Trainer, since: float) -> None:
+    def _save(self, trainer: Trainer) -> None:
+        """Save the state within a pause, which ends here."""
         _write(self._folder / STATE, trainer.save_checkpoint)
-        self._saved = time.monotonic()
-        self.beside += self._saved - since
+        self._count(pausing=False)
+        self._saved = self._now
 
     def load_best(self, module: LightningModule) -> None:
         """Give a module the best weights."""
