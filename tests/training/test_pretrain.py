@@ -131,5 +131,7 @@ def test_a_base_without_its_weights_is_refused(base: Path, tmp_path: Path) -> No
     tensors = load_file(base / "model.safetensors")
     del tensors["bert.encoder.layer.0.output.dense.weight"]
     save_file(tensors, tmp_path / "base/model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(DataError, match=r"lacks 1 tensors, bert\.encoder\.layer\.0\.output\.dense\.weight among them"):
+    with pytest.raises(
+        DataError, match=r"lack 1 tensors of its encoder, bert\.encoder\.layer\.0\.output\.dense\.weight among them"
+    ):
         pretrain(shards_of(base), tmp_path / "base", specified(**{"from": "base"}), tmp_path / "work")
