@@ -132,7 +132,7 @@ def fit(
 
     Returns:
         the curves (columns `CURVE`) and a report: steps, epochs, seconds in all and of training alone, precision, best
-        score, and what `speed` tells.
+        score, largest memory in MiB where it can be told, and what `speed` tells.
 
     Raises:
         UserError: when it ended before its budget was used.
@@ -143,7 +143,7 @@ def fit(
 
     from modelmill.training.checkpoints_module import Checkpoints
     from modelmill.training.curves_module import Curves
-    from modelmill.training.speed_module import speed
+    from modelmill.training.speed_module import PeakMemory, speed
 
     precision, curves = resolve_precision(plan.precision), Curves()
     state, checkpoints = work.begin(), Checkpoints(work.folder, plan)
@@ -157,6 +157,7 @@ def fit(
             logger=False,
             callbacks=[TQDMProgressBar(refresh_rate=20), curves, checkpoints],
         )
+        memory = PeakMemory(trainer.strategy.root_device)
         trainer.fit(module, val_dataloaders=validation, ckpt_path=state, weights_only=True)
     _check_ended(trainer, plan, curves.table())
     if plan.monitor:
@@ -168,6 +169,7 @@ def fit(
         "precision": precision,
         "best": checkpoints.best,
         "training_seconds": round(checkpoints.seconds - checkpoints.beside, 1),
+        "peak_memory_mb": memory.mb(),
         **speed(module, trainer.strategy.root_device, checkpoints.seconds - checkpoints.beside, precision),
     }
     logging.getLogger(__name__).info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))

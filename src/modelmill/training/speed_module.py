@@ -1,7 +1,7 @@
 """How fast a training was, and how near that is to what the machine can do."""
 
-import resource
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,14 +14,15 @@ from modelmill.training.module import TrainedModule
 SIZE, ROUNDS = 2048, 5
 """Of the matrices whose product is timed; on a GPU they are four times as large."""
 
+RESET, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+
 
 def speed(module: TrainedModule, device: torch.device, seconds: float, precision: Precision) -> dict[str, Any]:
-    """Tokens, examples, tokens a second, FLOP/s, their share of the measured peak, peak memory in MiB.
+    """Tokens, examples, tokens a second, FLOP/s, their share of the measured peak.
 
     FLOP are those of the matrix products of one batch, forward and backward, by torch's own counter, which leaves
     attention out on a CPU and, here, an adversary's pass.
     """
-    memory = peak_memory_mb(device)
     module.to(device)  # Lightning has taken it off
     make, _ = module.epoch_batches(0)
     batch = move_data_to_device(make(0), device)
@@ -42,7 +43,6 @@ def speed(module: TrainedModule, device: torch.device, seconds: float, precision
         "tera_flops": round(flops / 1e12, 4),
         "peak_tera_flops": round(peak / 1e12, 4),
         "share_of_peak": round(flops / peak, 4),
-        "peak_memory_mb": memory,
     }
 
 
@@ -60,8 +60,24 @@ def peak_flops(device: torch.device, precision: Precision) -> float:
     return 2 * size**3 / best
 
 
-def peak_memory_mb(device: torch.device) -> int:
-    """Largest memory so far: of the GPU where there is one, else of the process (Linux counts it in KiB)."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device) >> 20)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+class PeakMemory:
+    """The largest memory since it was made: of the GPU where there is one, else of the process."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._known = device, True
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            return
+        try:
+            RESET.write_text("5")  # proc(5): the peak becomes what is resident now
+        except OSError:  # no Linux, or not allowed; what the process held before may be the peak that it tells
+            self._known = False
+
+    def mb(self) -> int | None:
+        """In MiB; None where the system tells that of the whole process only."""
+        if not self._known:
+            return None
+        if self._device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self._device) >> 20)
+        lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+        return int(lines["VmHWM"].removesuffix("kB")) >> 10
