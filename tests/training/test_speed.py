@@ -7,9 +7,21 @@ import pytest
 import torch
 
 from modelmill.training import speed_module
-from modelmill.training.speed_module import PeakMemory
+from modelmill.training.speed_module import PeakMemory, flops_of
 
 CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_is_counted_on_a_cpu(dtype: torch.dtype, masked: bool) -> None:
+    """Two products forward, five backward (the scores are computed again), each of 2 x 3 heads, 4 x 6 scores and a
+    multiplication and an addition for each of 8 places of a head."""
+    query, key, value = (torch.randn(2, 3, tokens, 8, dtype=dtype, requires_grad=True) for tokens in (4, 6, 6))
+    mask = torch.ones(1, 1, 4, 6, dtype=torch.bool) if masked else None
+    attended = torch.nn.functional.scaled_dot_product_attention
+    product = 2 * 3 * 4 * 6 * 8 * 2
+    assert flops_of(lambda: attended(query, key, value, attn_mask=mask).sum()) == 7 * product
 
 
 def hold(mb: int) -> None:

@@ -1,12 +1,14 @@
 """How fast a training was, and how near that is to what the machine can do."""
 
 import time
+from collections.abc import Callable
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.utilities.apply_func import move_data_to_device
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop, sdpa_flop
 
 from modelmill.specs.training import Precision
 from modelmill.training.module import TrainedModule
@@ -14,26 +16,33 @@ from modelmill.training.module import TrainedModule
 SIZE, ROUNDS = 2048, 5
 """Of the matrices whose product is timed; on a GPU they are four times as large."""
 
+ON_CPU = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: unwrap(sdpa_flop),
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: unwrap(sdpa_backward_flop),
+}
+"""FLOP of attention by the shapes of query, key, value: torch has them for a GPU, and not for a CPU."""
+
 RESET, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 
 def speed(module: TrainedModule, device: torch.device, seconds: float, precision: Precision) -> dict[str, Any]:
     """Tokens, examples, tokens a second, FLOP/s, their share of the measured peak.
 
-    FLOP are those of the matrix products of one batch, forward and backward, by torch's own counter, which leaves
-    attention out on a CPU and, here, an adversary's pass.
+    FLOP are those of one batch; an adversary's pass is left out.
     """
     module.to(device)  # Lightning has taken it off
     make, _ = module.epoch_batches(0)
     batch = move_data_to_device(make(0), device)
-    with FlopCounterMode(display=False) as counter:
+
+    def loss() -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
-            loss = module.loss(batch)
-        torch.autograd.backward(loss)
+            return module.loss(batch)
+
+    counted = flops_of(loss)
     module.zero_grad(set_to_none=True)
     module.cpu()
     tokens, examples = module.read
-    flops = counter.get_total_flops() / module.sizes(batch)[0] * tokens / seconds
+    flops = counted / module.sizes(batch)[0] * tokens / seconds
     peak = peak_flops(device, precision)
     return {
         "tokens": tokens,
@@ -44,6 +53,13 @@ def speed(module: TrainedModule, device: torch.device, seconds: float, precision
         "peak_tera_flops": round(peak / 1e12, 4),
         "share_of_peak": round(flops / peak, 4),
     }
+
+
+def flops_of(loss: Callable[[], torch.Tensor]) -> int:
+    """FLOP of the matrix products, those of attention too, of a loss and its gradients, by torch's own counter."""
+    with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
+        torch.autograd.backward(loss())
+    return int(counter.get_total_flops())
 
 
 def peak_flops(device: torch.device, precision: Precision) -> float:
