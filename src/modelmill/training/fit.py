@@ -138,7 +138,6 @@ def fit(
         UserError: when it ended before its budget was used.
     """
     import pytorch_lightning as lightning
-    import torch
     from pytorch_lightning.callbacks import TQDMProgressBar
 
     from modelmill.training.checkpoints_module import Checkpoints
@@ -148,9 +147,7 @@ def fit(
     precision, curves = resolve_precision(plan.precision), Curves()
     state, checkpoints = work.begin(), Checkpoints(work.folder, plan)
     module.passed = _batches_passed(state) if state else 0
-    with _quiet():
-        # A guard for readers of memory that nobody wrote; it costs a pass over every new tensor.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    with _torch_put_back(), _quiet():
         trainer = lightning.Trainer(
             **_trainer_options(plan),
             precision=precision,
@@ -212,6 +209,23 @@ def _trainer_options(plan: FitPlan) -> dict[str, Any]:
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
     }
+
+
+@contextmanager
+def _torch_put_back() -> Iterator[None]:
+    """Lightning makes torch deterministic for good; afterwards it is as it was. Within, torch does not fill new tensors
+    against readers of what nobody wrote: that is a pass over each.
+    """
+    import torch
+
+    deterministic: Any = torch.utils.deterministic
+    mode, fill = torch.get_deterministic_debug_mode(), deterministic.fill_uninitialized_memory
+    deterministic.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
+        deterministic.fill_uninitialized_memory = fill
 
 
 @contextmanager
