@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelmill.tables import TableFile, TableWriter, batches_of, store
+from modelmill.tables import TableFile, TableWriter, batches_of, pieces, store
 
 SCHEMA = {"id": pl.String, "text": pl.String, "group": pl.String}
 
@@ -43,7 +43,27 @@ def test_large_texts_make_small_batches(tmp_path: Path, monkeypatch: pytest.Monk
     for batches in (store(table, tmp_path / "t.parquet").batches(), batches_of(table)):
         sizes = [sum(map(len, batch["text"])) for batch in batches]
         assert sum(sizes) == 7400
-        assert max(sizes) <= 5000 + 400
+        assert max(sizes) <= 5000 + 1000
+
+
+@given(st.lists(st.tuples(st.integers(0, 60) | st.none(), st.integers(0, 60)), min_size=1), st.integers(1, 9))
+def test_pieces_are_as_large_as_may_be(lengths: list[tuple[int | None, int]], rows: int) -> None:
+    """However long texts and short ones follow on each other: the next row would be one too many, or too large."""
+    table = pl.DataFrame(
+        {"a": [None if a is None else "é" * a for a, _ in lengths], "b": ["b" * b for _, b in lengths]}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("modelmill.tables.BATCH_ROWS", rows)
+        patch.setattr("modelmill.tables.BATCH_BYTES", 100)
+        found = list(pieces(table))
+    assert pl.concat(found).equals(table)
+    sizes = [2 * (a or 0) + b for a, b in lengths]
+    at = 0
+    for piece in found:
+        end = at + piece.height
+        assert piece.height == 1 or (piece.height <= rows and sum(sizes[at:end]) <= 100)
+        assert end == len(lengths) or piece.height == rows or sum(sizes[at : end + 1]) > 100
+        at = end
 
 
 def test_an_empty_table_has_its_columns(tmp_path: Path) -> None:

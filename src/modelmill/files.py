@@ -33,6 +33,39 @@ def sweep(final: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
+_held: dict[Path, int] = {}
+"""Descriptors of the files that this process holds."""
+
+
+def hold(path: Path) -> str | None:
+    """Lock a file for this process, until it releases it or ends, however it ends.
+
+    The file stays when it is released: one that is removed may be the one that another process is about to lock. A file
+    and not a folder, for NFS tells other hosts of locks on files only.
+
+    Returns:
+        which other process holds it; None when it is ours.
+    """
+    if path.absolute() in _held:
+        return None
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with open(descriptor) as file:
+            return file.read() or "another process"  # which has not written its name yet
+    os.truncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+    _held[path.absolute()] = descriptor
+    return None
+
+
+def release(path: Path) -> None:
+    """Let others hold a file; nothing happens when this process does not."""
+    if path.absolute() in _held:
+        os.close(_held.pop(path.absolute()))
+
+
 @contextmanager
 def scratch(root: str) -> Iterator[Path]:
     """A folder on the disk of the data, for what does not fit into memory; it is gone afterwards."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import polars as pl
 
 BATCH_ROWS, BATCH_BYTES = 10_000, 8 << 20
@@ -67,7 +68,7 @@ class TableWriter:
     def write(self, batch: pl.DataFrame) -> None:
         """Add rows; columns that the batch lacks are missing values."""
         absent = [pl.lit(None, kind).alias(name) for name, kind in self._schema.items() if name not in batch.columns]
-        for piece in _pieces(batch.with_columns(absent).select(*self._schema)):
+        for piece in pieces(batch.with_columns(absent).select(*self._schema)):
             self._waiting.append(_arrow(piece))
             self._rows += piece.height
             self._bytes += int(piece.estimated_size())
@@ -109,16 +110,25 @@ AnyTable = pl.DataFrame | TableFile
 
 
 def batches_of(*tables: AnyTable) -> Iterator[pl.DataFrame]:
-    """The batches of tables, one after another."""
+    """The batches of tables, one after another; of each at least one, which has its columns."""
     for table in tables:
-        yield from table.batches() if isinstance(table, TableFile) else _pieces(table)
+        if isinstance(table, TableFile):
+            yield from table.batches()
+        else:
+            yield from pieces(table) if table.height else [table]
 
 
-def _pieces(table: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Slices of at most `BATCH_ROWS`, and of about `BATCH_BYTES`."""
-    count = max(1, -(-table.height // BATCH_ROWS), int(table.estimated_size()) // BATCH_BYTES + 1)
-    rows = max(1, -(-table.height // count))
-    yield from table.iter_slices(rows) if table.height else iter([table])
+def pieces(table: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Slices of at most `BATCH_ROWS` rows and `BATCH_BYTES` of text, or of one row that has more; none of no rows."""
+    sizes = np.zeros(table.height, np.int64)
+    for column in table.select(pl.col(pl.String)):
+        sizes += column.str.len_bytes().fill_null(0).to_numpy()
+    ends, start = np.cumsum(sizes), 0
+    while start < table.height:
+        full = int(np.searchsorted(ends, ends[start] - sizes[start] + BATCH_BYTES, "right"))
+        stop = min(max(full, start + 1), start + BATCH_ROWS)
+        yield table[start:stop]
+        start = stop
 
 
 def _arrow(table: pl.DataFrame) -> Any:

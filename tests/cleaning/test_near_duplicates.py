@@ -94,8 +94,9 @@ def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signatures are the same however the column is cut; a text larger than a batch is a batch of its own."""
     texts = pl.Series([*LONG[:5], "", LONG[6] * 3])
     whole = signatures(texts, SPEC)
-    monkeypatch.setattr("modelmill.cleaning.near_duplicates.BATCH_BYTES", 1500)
+    monkeypatch.setattr("modelmill.tables.BATCH_BYTES", 1500)
     assert (signatures(texts, SPEC) == whole).all()
+    assert signatures(texts[:0], SPEC).shape == whole[:0].shape
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.8, 0.95, 1.0])

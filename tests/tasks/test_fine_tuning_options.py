@@ -23,9 +23,11 @@ BASE = {"max_epochs": 2, "batch_tokens": 512, "learning_rate": 0.003, "precision
 def tune(project: Project, **options: Any) -> tuple[pl.DataFrame, dict[str, Any], TrainedClassifier]:
     """Fine-tune the tiny backbone."""
     spec = FineTuningSpec.model_validate(BASE | options)
-    data = project.root / "data"
+    tokens, backbone = (
+        project.root / "data" / name for name in ("05_model_input/mood/tokens", "06_models/tiny/backbone")
+    )
     with TemporaryDirectory() as folder:
-        return fine_tune(data / "05_model_input/mood/tokens", data / "06_models/tiny/backbone", spec, Path(folder))
+        return fine_tune(tokens, backbone, spec, Path(folder) / "work")
 
 
 def saved(model: TrainedClassifier, folder: Path) -> Path:

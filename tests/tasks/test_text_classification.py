@@ -11,7 +11,8 @@ from safetensors.numpy import load_file, save_file
 
 from modelmill.errors import DataError
 from modelmill.specs.training import FineTuningSpec
-from modelmill.tasks.text_classification import Predictor, _check_loaded, _new_model, fine_tune
+from modelmill.tasks.text_classification import Predictor, _new_model, fine_tune
+from modelmill.training.architectures import check_loaded
 from tests.conftest import Project
 
 
@@ -89,4 +90,4 @@ def test_an_encoder_without_its_weights_is_refused(trained: Project, tmp_path: P
     tokens = trained.root / "data/05_model_input/mood/tokens"
     with pytest.raises(DataError, match=r"lack 1 tensors of its encoder, model.layers.0.attn.Wo.weight"):
         fine_tune(tokens, backbone, FineTuningSpec(), tmp_path / "work")
-    _check_loaded("bert", ["bert.pooler.dense.weight", "classifier.bias"], backbone)
+    check_loaded("bert", ["bert.pooler.dense.weight", "classifier.bias"], backbone)

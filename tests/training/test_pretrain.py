@@ -89,6 +89,23 @@ def test_a_sentence_encoder_from_a_package_goes_on(tmp_path: Path) -> None:
     assert found["random_tensors"]
 
 
+def test_one_that_had_ended_and_was_not_saved_trains_no_more(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between its end and the saving of its result, it takes its tensors from its state."""
+    from modelmill.training.language_model_module import LanguageModel
+
+    def trained(*_: Any) -> None:
+        pytest.fail("it had ended")
+
+    monkeypatch.setattr(LanguageModel, "training_step", trained)
+    spec, folder = specified(kind="bert", tokenizer=TOKENIZER), base.parent
+    curves, report, backbone = pretrain(folder / "tokens", folder / "tokenizer", spec, folder / "checkpoints")
+    found = {name: tensor.numpy() for name, tensor in backbone.model.state_dict().items()}
+    stored = load_file(base / "model.safetensors")
+    assert stored
+    assert all((found[name] == stored[name]).all() for name in stored)
+    assert report["steps"] == about(base)["steps"] == curves["step"].max()
+
+
 def shards_of(folder: Path) -> Path:
     """The tokens that a backbone was made of."""
     return folder.parent / "tokens"
@@ -114,5 +131,7 @@ def test_a_base_without_its_weights_is_refused(base: Path, tmp_path: Path) -> No
     tensors = load_file(base / "model.safetensors")
     del tensors["bert.encoder.layer.0.output.dense.weight"]
     save_file(tensors, tmp_path / "base/model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(DataError, match=r"lacks 1 tensors, bert\.encoder\.layer\.0\.output\.dense\.weight among them"):
+    with pytest.raises(
+        DataError, match=r"lack 1 tensors of its encoder, bert\.encoder\.layer\.0\.output\.dense\.weight among them"
+    ):
         pretrain(shards_of(base), tmp_path / "base", specified(**{"from": "base"}), tmp_path / "work")

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 import torch
 
+from modelmill.errors import UserError
 from modelmill.specs.training import FineTuningSpec
-from modelmill.training.fit import STATE, FitPlan, Work, fit
+from modelmill.training.fit import BEST, IDENTITY, STATE, FitPlan, Work, fit
 from tests.training.models import classifier, texts
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "accumulated": {"accumulate": 3},
     "adapters": {"lora": {"dropout": 0.2}},
-    "stopped early": {"learning_rate": 1e-9, "patience": 1},
+    "stopped early": {"learning_rate": 1e-9, "patience": 1, "max_epochs": 4},
 }
-
 
 SAME = ("steps", "epochs", "precision", "best", "tokens", "examples")
 """What a report must say alike; the time differs."""
@@ -25,6 +25,14 @@ SAME = ("steps", "epochs", "precision", "best", "tokens", "examples")
 
 class Killed(BaseException):
     """Stands for a kill: nothing is tidied up."""
+
+
+@pytest.fixture(autouse=True)
+def small_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the machine can do is not looked at here, and takes longer than such a training."""
+    from modelmill.training import speed_module
+
+    monkeypatch.setattr(speed_module, "SIZE", 64)
 
 
 def train(folder: Path, spec: FineTuningSpec, stop_at: int | None = None) -> tuple[str, Any, list[Any]]:
@@ -63,12 +71,15 @@ def digest(model: torch.nn.Module) -> str:
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_it_goes_on_from_any_batch(tmp_path: Path, name: str) -> None:
-    """Stopped after many a batch, also the last one of an epoch and with gradients half accumulated: tensors,
-    scores and curves are those of a training that was left alone."""
+    """Stopped after many a batch, also the last one of an epoch and with gradients half accumulated, or between its end
+    and the saving of its result, when nothing is left to train: tensors, scores and curves are those of a training that
+    was left alone."""
     spec = FineTuningSpec.model_validate(
         {"max_epochs": 2, "batch_tokens": 100, "precision": "32-true", "learning_rate": 0.01, **OPTIONS[name]}
     )
     expected = train(tmp_path / "alone", spec)
+    assert expected[1]["epochs"] == 2, "both before the end of what is declared and at it"
+    assert train(tmp_path / "alone", spec, stop_at=0) == expected, "it had ended"
     stop = 0
     while True:
         try:
@@ -88,3 +99,21 @@ def test_a_state_of_another_training_is_put_away(tmp_path: Path) -> None:
         train(tmp_path / "work", specs[0], 5)
     assert (tmp_path / "work" / STATE).is_file()
     assert train(tmp_path / "work", specs[1]) == train(tmp_path / "fresh", specs[1])
+
+
+def test_what_was_half_written_is_written_over(tmp_path: Path) -> None:
+    """By whatever process, on whatever host, a state was begun: states are large."""
+    spec, folder = FineTuningSpec(max_epochs=1, batch_tokens=200, precision="32-true"), tmp_path / "work"
+    with pytest.raises(Killed):
+        train(folder, spec, 2)
+    (folder / "part").write_bytes(b"half a state")
+    train(folder, spec)
+    assert {path.name for path in folder.iterdir()} == {IDENTITY, STATE, BEST}
+
+
+def test_one_that_has_diverged_is_refused_again(tmp_path: Path) -> None:
+    """The second time nothing is left to train, and no validation tells."""
+    spec = FineTuningSpec(max_epochs=1, batch_tokens=100, precision="32-true", learning_rate=1e30)
+    for _ in range(2):
+        with pytest.raises(UserError, match="has diverged"):
+            train(tmp_path / "work", spec)

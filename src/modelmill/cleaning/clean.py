@@ -6,7 +6,7 @@ label, a digest of the text, a signature) is noted on disk; the second time what
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
@@ -20,7 +20,7 @@ from modelmill.records import RECORD
 from modelmill.sources.read import read_sources
 from modelmill.specs.cleaning import CleaningSpec, NearDuplicatesSpec
 from modelmill.specs.source import ContractSpec
-from modelmill.tables import TableFile, TableWriter, batches_of
+from modelmill.tables import AnyTable, TableFile, TableWriter, batches_of
 from modelmill.text import normalise
 
 Cleaned = tuple[TableFile, TableFile, dict[str, Any]]
@@ -46,7 +46,7 @@ def clean_product(raw: TableFile, contract: ContractSpec, cleaning: CleaningSpec
         Rules(cleaning),
         *_last_steps(cleaning, root),
     ]
-    return _clean(_Input(raw.batches(), raw.height, raw.schema), steps, cleaning, root, labelled=True)
+    return _clean([raw], steps, cleaning, root, labelled=True)
 
 
 def clean_corpus(
@@ -67,9 +67,7 @@ def clean_corpus(
         Reserved("held_out", "held out by a product", held_out, spec.near_duplicates or NearDuplicatesSpec()),
         *_last_steps(spec, root),
     ]
-    batches = _with_places(batches_of(product_texts, raw))
-    records = _Input(batches, product_texts.height + raw.height, {**product_texts.schema, **raw.schema})
-    return _clean(records, steps, spec, root, labelled=False)
+    return _clean([product_texts, raw], steps, spec, root, labelled=False)
 
 
 def _with_places(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -94,24 +92,22 @@ def _last_steps(spec: CleaningSpec, root: str) -> list[Step]:
     return steps
 
 
-class _Input(NamedTuple):
-    batches: Iterator[pl.DataFrame]
-    height: int
-    schema: dict[str, Any]
-
-
-def _clean(records: _Input, steps: Sequence[Step], spec: CleaningSpec, root: str, *, labelled: bool) -> Cleaned:
+def _clean(
+    tables: Sequence[AnyTable], steps: Sequence[Step], spec: CleaningSpec, root: str, *, labelled: bool
+) -> Cleaned:
     from modelmill.cleaning.repeats import Repeats
 
     folder, books = scratch_folder(root), Books()
-    rejected, kept = (
-        TableWriter(folder / f"{name}.parquet", schema)
-        for name, schema in (("rejects", REJECT), ("clean", {**RECORD, **records.schema}))
-    )
+    schema: dict[str, Any] = dict(RECORD)
+    for table in tables:
+        schema |= table.schema
+    rejected = TableWriter(folder / "rejects.parquet", REJECT)
+    kept = TableWriter(folder / "clean.parquet", schema)
     with rejected, kept, scratch(root) as working, Repeats(working, spec, labelled=labelled) as repeats:
-        judged = TableWriter(working / "judged.parquet", {**RECORD, **records.schema})
+        judged = TableWriter(working / "judged.parquet", schema)
         with judged:
-            for batch in counted(records.batches, "cleaning", records.height, "records"):
+            records = batches_of(*tables) if labelled else _with_places(batches_of(*tables))
+            for batch in counted(records, "cleaning", sum(table.height for table in tables), "records"):
                 remaining = batch
                 for step in steps:
                     given, (remaining, rejects) = remaining.height, step(remaining)

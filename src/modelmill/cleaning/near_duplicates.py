@@ -13,9 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from modelmill.specs.cleaning import NearDuplicatesSpec
-
-BATCH_BYTES, BATCH_ROWS = 8 << 20, 10_000
-"""Text that is hashed at once: its shingles take eight times as much memory, a signature some 5 kB on its way."""
+from modelmill.tables import pieces
 
 DEPTH = 32
 """Known texts of a bucket that a text is compared with: those that share a template fill buckets."""
@@ -32,26 +30,14 @@ def signatures(texts: pl.Series, spec: NearDuplicatesSpec) -> NDArray[np.uint32]
 
     result = np.empty((len(texts), spec.permutations), np.uint32)
     at = 0
-    for batch in _batches(texts):
-        hashes, bounds = shingles(batch, spec.words)
+    for batch in pieces(texts.to_frame()):  # shingles take eight times their text, a signature some 5 kB on its way
+        hashes, bounds = shingles(batch.to_series(), spec.words)
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(
             hashes, bounds.astype(np.uint64), spec.permutations, spec.seed
         )
         result[at : at + len(batch)] = matrix.to_rows()
         at += len(batch)
     return result
-
-
-def _batches(texts: pl.Series) -> Iterator[pl.Series]:
-    """Slices of `BATCH_BYTES`, or of a single larger text."""
-    ends = texts.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
-    start = 0
-    while start < len(texts):
-        before = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + BATCH_BYTES, "right")))
-        stop = min(stop, start + BATCH_ROWS)
-        yield texts[start:stop]
-        start = stop
 
 
 def banding(threshold: float, permutations: int) -> tuple[int, int]:

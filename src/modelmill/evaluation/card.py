@@ -113,12 +113,13 @@ def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec) -
 def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpec) -> str:
     origin = f"taken from `{backbone.model}`" if backbone.model else "pretrained by this project"
     described = f" {backbone.description}" if backbone.description else ""
+    memory = "" if training["peak_memory_mb"] is None else f", {training['peak_memory_mb']} MiB"
     return (
         f"## Training\n\nBackbone `{spec.backbone}` ({origin}; licence: {backbone.licence}).{described}\n\n"
         f"{training['steps']} steps in {training['epochs']} epochs, {training['examples']} records, "
         f"{training['tokens']} tokens, {training['seconds']:.0f} s, {training['precision']}, "
-        f"{training['tokens_per_second']} tokens a second ({training['share_of_peak']:.0%} of the machine's peak), "
-        f"{training['peak_memory_mb']} MiB; learning rate {training['learning_rate']:g}, "
+        f"{training['tokens_per_second']} tokens a second ({training['share_of_peak']:.0%} of the machine's peak)"
+        f"{memory}; learning rate {training['learning_rate']:g}, "
         f"{training['batch_tokens']} tokens a batch, seed {training['seed']}. "
         f"The weights of the epoch with the best validation macro-F1 ({training['best']:.3f}) are kept. "
         f"{training['trained_parameters']} parameters were trained; the model has {training['parameters']}."

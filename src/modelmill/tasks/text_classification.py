@@ -1,7 +1,7 @@
 """Text classification: one label per text, by a transformers sequence classifier on a backbone."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from modelmill.digest import tensor_digest
-from modelmill.errors import DataError
 from modelmill.specs.training import FineTuningSpec
 from modelmill.text import normalise
 from modelmill.tokenization.tokens import Tokens, TokenShards, encode, load_tokenizer
+from modelmill.training.architectures import check_loaded
 from modelmill.training.batches import length_buckets, padded
 from modelmill.training.class_weights import class_weights
 from modelmill.training.fit import FitPlan, Work, clear, fit
@@ -147,26 +147,16 @@ def _new_model(backbone: Path, labels: list[str], dropout: float, random_start: 
     if random_start:
         model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     else:
-        logging.set_verbosity_error()  # it would list the weights that are missing; `_check_loaded` does
+        logging.set_verbosity_error()  # it would list the weights that are missing; `check_loaded` does
         model, found = AutoModelForSequenceClassification.from_pretrained(
             backbone, config=config, dtype="float32", output_loading_info=True
         )
-        _check_loaded(model.base_model_prefix, found["missing_keys"], backbone)
+        check_loaded(model.base_model_prefix, found["missing_keys"], backbone)
     # Each architecture calls it otherwise in its config (classifier_dropout, seq_classif_dropout, ...).
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Dropout) and not name.startswith(f"{model.base_model_prefix}."):
             module.p = dropout
     return model.train()  # `from_pretrained` leaves it in evaluation mode, and Lightning as it is: no dropout at all
-
-
-def _check_loaded(encoder: str, missing: Iterable[str], backbone: Path) -> None:
-    """The head is new; an encoder that is new as well would be a random start in disguise. Poolers come and go."""
-    lacking = sorted(name for name in missing if name.startswith(f"{encoder}.") and "pooler" not in name)
-    if lacking:
-        raise DataError(
-            f"the backbone's weights lack {len(lacking)} tensors of its encoder, {lacking[0]} among them, which would "
-            f"be left random. Give weights that fit {backbone / 'config.json'}."
-        )
 
 
 class Predictor:

@@ -1,5 +1,6 @@
 """Models to pretrain: from a random start by a config of transformers, or with the weights of another backbone."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +43,27 @@ def continued_model(
     _check_fits(config, objective, plan)
     model, found = _head(objective).from_pretrained(folder, dtype="float32", output_loading_info=True)
     missing = sorted(found["missing_keys"])
-    inner = [name for name in missing if name.startswith(f"{model.base_model_prefix}.") and "pooler" not in name]
-    if inner:
-        raise DataError(
-            f"the backbone to go on from lacks {len(inner)} tensors, {inner[0]} among them, which would be left "
-            f"random. Give weights that fit {folder / 'config.json'}."
-        )
+    check_loaded(model.base_model_prefix, missing, folder)
     return model.train(), missing  # `from_pretrained` leaves it in evaluation mode
+
+
+def check_loaded(encoder: str, missing: Iterable[str], folder: Path) -> None:
+    """A head may be new; an encoder that is new as well would be a random start in disguise. Poolers come and go.
+
+    Args:
+        encoder: the model's name for what is under its head.
+        missing: tensors that the folder lacks.
+        folder: the backbone.
+
+    Raises:
+        DataError: when the encoder's are among them.
+    """
+    lacking = sorted(name for name in missing if name.startswith(f"{encoder}.") and "pooler" not in name)
+    if lacking:
+        raise DataError(
+            f"the backbone's weights lack {len(lacking)} tensors of its encoder, {lacking[0]} among them, which would "
+            f"be left random. Give weights that fit {folder / 'config.json'}."
+        )
 
 
 def about(config: "PreTrainedConfig") -> dict[str, Any]:

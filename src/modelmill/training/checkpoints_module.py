@@ -9,7 +9,6 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
-from modelmill.files import aside, sweep
 from modelmill.training.fit import BEST, STATE, FitPlan
 
 
@@ -25,8 +24,9 @@ class Checkpoints(Checkpoint):
         self._random: dict[str, Any] | None = None
         self._best, self._waited = float("-inf"), 0
         self.seconds, self.beside = 0.0, 0.0
-        """Time in all, and what of it went into validation and the writing of states."""
-        self._now = self._saved = self._paused = time.monotonic()
+        """Time of what led to the result, and what of it went into validation and the writing of states."""
+        self._now = self._saved = time.monotonic()
+        self._pausing = False
 
     @property
     def best(self) -> float | None:
@@ -35,7 +35,7 @@ class Checkpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """What Lightning does not keep; it is read back without unpickling, so plain values and tensors only."""
-        self._count()
+        self._count(pausing=True)  # the state is being written
         return {
             "cpu": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state_all(),
@@ -49,17 +49,24 @@ class Checkpoints(Checkpoint):
         self._best, self._waited = state["best"]
         self.seconds, self.beside = state["time"]
 
-    def _count(self) -> None:
+    def _count(self, *, pausing: bool) -> None:
+        """Add the time since it was last counted, to where it belongs; from now on training pauses, or does not."""
         now = time.monotonic()
-        self.seconds, self._now = self.seconds + now - self._now, now
+        passed, self._now = now - self._now, now
+        self.seconds += passed
+        self.beside += passed * self._pausing
+        self._pausing = pausing
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The time is over."""
-        self._count()
+        self._count(pausing=False)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The time begins; a training that had stopped early does not go on."""
+        """The time begins."""
         self._now = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop here: an epoch that a state has behind it is ended once more, so what had stopped early does again."""
         trainer.should_stop = self._waited >= self._plan.patience
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -76,7 +83,8 @@ class Checkpoints(Checkpoint):
         loop = trainer.fit_loop.epoch_loop
         due = time.monotonic() - self._saved >= self._plan.checkpoint_seconds
         if due and not loop._should_accumulate() and not self._validates_next(trainer, batch_idx + 1):
-            self._save(trainer, time.monotonic())
+            self._count(pausing=True)
+            self._save(trainer)
 
     def _validates_next(self, trainer: Trainer, batches: int) -> bool:
         every = self._plan.validate_every
@@ -84,7 +92,7 @@ class Checkpoints(Checkpoint):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Training pauses."""
-        self._paused = time.monotonic()
+        self._count(pausing=True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the weights if they are the best, and the state."""
@@ -94,13 +102,13 @@ class Checkpoints(Checkpoint):
             if score > self._best:
                 self._best = score
                 _write(self._folder / BEST, lambda path: torch.save(pl_module.state_dict(), path))
-            trainer.should_stop = self._waited >= self._plan.patience
-        self._save(trainer, self._paused)
+        self._save(trainer)
 
-    def _save(self, trainer: Trainer, since: float) -> None:
+    def _save(self, trainer: Trainer) -> None:
+        """Save the state within a pause, which ends here."""
         _write(self._folder / STATE, trainer.save_checkpoint)
-        self._saved = time.monotonic()
-        self.beside += self._saved - since
+        self._count(pausing=False)
+        self._saved = self._now
 
     def load_best(self, module: LightningModule) -> None:
         """Give a module the best weights."""
@@ -108,7 +116,7 @@ class Checkpoints(Checkpoint):
 
 
 def _write(final: Path, write: Any) -> None:
-    sweep(final)
-    part = aside(final, "part")
+    """One name for all that is half-written: the folder is locked, and what a killed process left is written over."""
+    part = final.with_name("part")
     write(part)
     os.replace(part, final)

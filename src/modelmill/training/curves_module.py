@@ -8,7 +8,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from modelmill.training.fit import CURVE
 
 EVERY = 10
-"""Steps between two points of the curve of the training loss."""
+"""Steps between two points of the curves of the training losses."""
 
 
 class Curves(Callback):
@@ -22,7 +22,7 @@ class Curves(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """The training loss of every tenth step."""
+        """Losses of every tenth step: those of its last batch, where it has several."""
         if trainer.global_step % EVERY == 0 and not trainer.fit_loop.epoch_loop._should_accumulate():
             self._add(trainer, "train_loss", "adversarial_loss")
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import math
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from modelmill.errors import UserError
+from modelmill.files import hold, release
 from modelmill.specs.training import DeclaredPrecision, Precision
 
 if TYPE_CHECKING:
@@ -75,18 +75,39 @@ class Work:
         return cls(folder, hashlib.sha256(text.encode()).hexdigest())
 
     def begin(self) -> Path | None:
-        """The state to go on from, or None after everything else was removed from the folder."""
+        """The state to go on from, or None after everything else was removed from the folder.
+
+        Raises:
+            UserError: when another process trains here. From now on until `clear`, or until it ends, this one does.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        if other := hold(_lock(self.folder)):
+            raise UserError(
+                f"{other} trains in {self.folder}, where one training at a time may keep its state. Wait until it has "
+                "ended, or end it; then run the same command again: it goes on from the last state."
+            )
         mark = self.folder / IDENTITY
         if mark.is_file() and mark.read_text() == self.identity:
             return self.folder / STATE if (self.folder / STATE).is_file() else None
-        clear(self.folder)
-        self.folder.mkdir(parents=True)
+        _remove(self.folder)
+        self.folder.mkdir()
         mark.write_text(self.identity)
         return None
 
 
 def clear(folder: Path) -> None:
-    """Remove the state of a training; first what says which one it is, for a kill may fall in between."""
+    """Remove the state of a training, and let others train there."""
+    _remove(folder)
+    release(_lock(folder))
+
+
+def _lock(folder: Path) -> Path:
+    """Beside the folder, so that it is still locked while the folder is removed."""
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def _remove(folder: Path) -> None:
+    """First what says which training it is, for a kill may fall in between."""
     (folder / IDENTITY).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -121,34 +142,33 @@ def fit(
 
     Returns:
         the curves (columns `CURVE`) and a report: steps, epochs, seconds in all and of training alone, precision, best
-        score, and what `speed` tells.
+        score, largest memory in MiB where it can be told, and what `speed` tells.
 
     Raises:
         UserError: when it ended before its budget was used.
     """
     import pytorch_lightning as lightning
-    import torch
     from pytorch_lightning.callbacks import TQDMProgressBar
 
     from modelmill.training.checkpoints_module import Checkpoints
     from modelmill.training.curves_module import Curves
     from modelmill.training.processor_module import fast_on_processors
-    from modelmill.training.speed_module import speed
+    from modelmill.training.speed_module import PeakMemory, speed
 
     precision, curves = resolve_precision(plan.precision), Curves()
     state, checkpoints = work.begin(), Checkpoints(work.folder, plan)
     module.passed = _batches_passed(state) if state else 0
-    with _quiet(), fast_on_processors(module.model), module.rows.only():
-        # A guard for readers of memory that nobody wrote; it costs a pass over every new tensor.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    with _torch_put_back(), _quiet(), fast_on_processors(module.model), module.rows.only():
         trainer = lightning.Trainer(
             **_trainer_options(plan),
             precision=precision,
             logger=False,
             callbacks=[TQDMProgressBar(refresh_rate=20), curves, checkpoints],
         )
+        memory = PeakMemory(trainer.strategy.root_device)
         trainer.fit(module, val_dataloaders=validation, ckpt_path=state, weights_only=True)
-    _check_ended(trainer, plan)
+        speeds = speed(module, trainer.strategy.root_device, checkpoints.seconds - checkpoints.beside, precision)
+    _check_ended(trainer, plan, curves.table())
     if plan.monitor:
         checkpoints.load_best(module)
     report = {
@@ -158,7 +178,8 @@ def fit(
         "precision": precision,
         "best": checkpoints.best,
         "training_seconds": round(checkpoints.seconds - checkpoints.beside, 1),
-        **speed(module, trainer.strategy.root_device, checkpoints.seconds - checkpoints.beside, precision),
+        "peak_memory_mb": memory.mb(),
+        **speeds,
     }
     logging.getLogger(__name__).info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))
     return curves.table(), report
@@ -173,7 +194,7 @@ def _batches_passed(state: Path) -> int:
     return passed
 
 
-def _check_ended(trainer: Any, plan: FitPlan) -> None:
+def _check_ended(trainer: Any, plan: FitPlan, curves: pl.DataFrame) -> None:
     """A training that stops short of what was declared is no result."""
     whole = trainer.global_step == plan.max_steps or trainer.current_epoch == plan.max_epochs
     if not (whole or trainer.should_stop):
@@ -181,9 +202,10 @@ def _check_ended(trainer: Any, plan: FitPlan) -> None:
             f"the training ended at step {trainer.global_step}, epoch {trainer.current_epoch}, before what was "
             "declared was done. Run the same command again: it goes on from the last checkpoint."
         )
-    loss = float(trainer.callback_metrics.get("validation_loss", 0))
-    if not math.isfinite(loss):
-        raise UserError(f"the validation loss is {loss}: the training has diverged. Lower `learning_rate`.")
+    # Not what Lightning says: one that had ended before it was killed has no validation of its own.
+    loss = curves.filter(pl.col("name") == "validation_loss")["value"].tail(1)
+    if not loss.is_finite().all():
+        raise UserError(f"the validation loss is {loss.item()}: the training has diverged. Lower `learning_rate`.")
 
 
 def _trainer_options(plan: FitPlan) -> dict[str, Any]:
@@ -199,6 +221,23 @@ def _trainer_options(plan: FitPlan) -> dict[str, Any]:
         "enable_model_summary": False,
         "num_sanity_val_steps": 0,
     }
+
+
+@contextmanager
+def _torch_put_back() -> Iterator[None]:
+    """Lightning makes torch deterministic for good; afterwards it is as it was. Within, torch does not fill new tensors
+    against readers of what nobody wrote: that is a pass over each.
+    """
+    import torch
+
+    deterministic: Any = torch.utils.deterministic
+    mode, fill = torch.get_deterministic_debug_mode(), deterministic.fill_uninitialized_memory
+    deterministic.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
+        deterministic.fill_uninitialized_memory = fill
 
 
 @contextmanager

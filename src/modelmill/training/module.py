@@ -37,7 +37,9 @@ class Batches:
 
 
 class TrainedModule(lightning.LightningModule, ABC):
-    """AdamW; the rate rises linearly, stays, and falls to zero over the last part of the steps."""
+    """What a kind of training supplies, and what all share: AdamW, its schedule (`schedules_module.new_schedule`),
+    clipping, counts of what was read.
+    """
 
     def __init__(
         self, model: Any, spec: OptimizerSpec, total_steps: int, decay: float, schedule: Schedule = "linear"

@@ -1,12 +1,14 @@
 """How fast a training was, and how near that is to what the machine can do."""
 
-import resource
 import time
+from collections.abc import Callable
+from inspect import unwrap
+from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.utilities.apply_func import move_data_to_device
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop, sdpa_flop
 
 from modelmill.specs.training import Precision
 from modelmill.training.module import TrainedModule
@@ -14,25 +16,33 @@ from modelmill.training.module import TrainedModule
 SIZE, ROUNDS = 1024, 8
 """Of the matrices whose product is timed; on a GPU they are eight times as large."""
 
+ON_CPU = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: unwrap(sdpa_flop),
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: unwrap(sdpa_backward_flop),
+}
+"""FLOP of attention by the shapes of query, key, value: torch has them for a GPU, and not for a CPU."""
+
+RESET, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+
 
 def speed(module: TrainedModule, device: torch.device, seconds: float, precision: Precision) -> dict[str, Any]:
-    """Tokens, examples, tokens a second, FLOP/s, their share of the measured peak, peak memory in MiB.
+    """Tokens, examples, tokens a second, FLOP/s, their share of the measured peak.
 
-    FLOP are those of the matrix products of one batch, forward and backward, by torch's own counter, which leaves
-    attention out on a CPU and, here, an adversary's pass.
+    FLOP are those of one batch; an adversary's pass is left out.
     """
-    memory = peak_memory_mb(device)
     module.to(device)  # Lightning has taken it off
     make, _ = module.epoch_batches(0)
     batch = move_data_to_device(make(0), device)
-    with FlopCounterMode(display=False) as counter:
+
+    def loss() -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
-            loss = module.loss(batch)
-        torch.autograd.backward(loss)
+            return module.loss(batch)
+
+    counted = flops_of(loss)
     module.zero_grad(set_to_none=True)
     module.cpu()
     tokens, examples = module.read
-    flops = counter.get_total_flops() / module.sizes(batch)[0] * tokens / seconds
+    flops = counted / module.sizes(batch)[0] * tokens / seconds
     peak = peak_flops(device, precision)
     return {
         "tokens": tokens,
@@ -42,8 +52,14 @@ def speed(module: TrainedModule, device: torch.device, seconds: float, precision
         "tera_flops": round(flops / 1e12, 4),
         "peak_tera_flops": round(peak / 1e12, 4),
         "share_of_peak": round(flops / peak, 4),
-        "peak_memory_mb": memory,
     }
+
+
+def flops_of(loss: Callable[[], torch.Tensor]) -> int:
+    """FLOP of the matrix products, those of attention too, of a loss and its gradients, by torch's own counter."""
+    with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
+        torch.autograd.backward(loss())
+    return int(counter.get_total_flops())
 
 
 def peak_flops(device: torch.device, precision: Precision) -> float:
@@ -61,8 +77,24 @@ def peak_flops(device: torch.device, precision: Precision) -> float:
     return 2 * size**3 / best
 
 
-def peak_memory_mb(device: torch.device) -> int:
-    """Largest memory so far: of the GPU where there is one, else of the process (Linux counts it in KiB)."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device) >> 20)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+class PeakMemory:
+    """The largest memory since it was made: of the GPU where there is one, else of the process."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._known = device, True
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            return
+        try:
+            RESET.write_text("5")  # proc(5): the peak becomes what is resident now
+        except OSError:  # no Linux, or not allowed; what the process held before may be the peak that it tells
+            self._known = False
+
+    def mb(self) -> int | None:
+        """In MiB; None where the system tells that of the whole process only."""
+        if not self._known:
+            return None
+        if self._device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self._device) >> 20)
+        lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+        return int(lines["VmHWM"].removesuffix("kB")) >> 10

@@ -1,0 +1,24 @@
+"""What the model card says of a training."""
+
+from typing import Any
+
+import pytest
+
+from modelmill.evaluation.card import _training
+from modelmill.specs.backbone import BackboneSpec
+from modelmill.specs.product import ProductSpec
+from modelmill.specs.training import FineTuningSpec
+
+REPORT: dict[str, Any] = FineTuningSpec().model_dump(mode="json") | {
+    "steps": 3, "epochs": 1, "examples": 9, "tokens": 70, "seconds": 2.0, "precision": "32-true", "best": 0.5,
+    "tokens_per_second": 35, "share_of_peak": 0.25, "trained_parameters": 5, "parameters": 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("memory", "said"), [(120, "peak), 120 MiB; learning"), (None, "peak); learning")])
+def test_memory_is_said_where_it_is_known(memory: int | None, said: str) -> None:
+    """Elsewhere the sentence goes on without it."""
+    spec = ProductSpec.model_validate(
+        {"task": "text_classification", "source": {"files": "{label}.txt"}, "backbone": "small"}
+    )
+    assert said in _training(REPORT | {"peak_memory_mb": memory}, spec, BackboneSpec(model="somewhere"))
