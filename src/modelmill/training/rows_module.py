@@ -20,7 +20,7 @@ HEADS = {"modernbert": "head", "bert": "cls.predictions", "roberta": "lm_head", 
 
 
 class NeededRows:
-    """Which tokens are looked at: all, unless `index` says which. What is seen of them stays the same.
+    """Which tokens are looked at. What is seen of them stays the same, but for rounding, and so do the gradients.
 
     In the last layer attention needs all tokens, the feed-forward part only these. In small models that is much: of six
     layers a tenth of all products when one token of 20 is looked at, and of BERT's logits all but the masked share.
@@ -28,7 +28,9 @@ class NeededRows:
 
     def __init__(self, model: Any) -> None:
         self.index: torch.Tensor | None = None
-        """Numbers of the tokens, (needed,), counted through the batch."""
+        """Numbers of the tokens that leave the last layer, (needed,), counted through the batch; None: all."""
+        self.asked: torch.Tensor | None = None
+        """Of those whose logits a language model's head makes, (asked,); None: all."""
         self._model, self._form = model, torch.Size()
 
     @property
@@ -39,42 +41,36 @@ class NeededRows:
 
     @contextmanager
     def only(self) -> Iterator[None]:
-        """Within, the model leaves the others out. Not where activations are computed again: `index` has moved on."""
+        """Within, the model leaves the others out, where its design is known: see the tables above."""
         kind, hooks = self._model.config.model_type, []
-        if kind in FEED_FORWARD and not getattr(self._model, "is_activation_checkpointing", False):
+        again = getattr(self._model, "is_activation_checkpointing", False)  # with an index that has moved on
+        if kind in FEED_FORWARD and not again:
             layer = layers_of(self._model)[1][-1]
             first, last = map(layer.get_submodule, FEED_FORWARD[kind])
-            hooks = [first.register_forward_pre_hook(self._select), last.register_forward_hook(self._spread)]
+            hooks += [first.register_forward_pre_hook(self._enter), last.register_forward_hook(self._leave)]
+        if kind in HEADS and self._model.get_output_embeddings() is not None:
+            hooks.append(self._model.get_submodule(HEADS[kind]).register_forward_pre_hook(self._ask))
         try:
             yield
         finally:
-            self.index = None
+            self.index = self.asked = None
             for hook in hooks:
                 hook.remove()
 
-    def logits(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """A language model's logits of the tokens of `index`, (needed, vocabulary)."""
-        assert self.index is not None
-        kind = self._model.config.model_type
-        found: torch.Tensor
-        if kind not in HEADS:
-            found = self._model(**inputs).logits
-            return found.flatten(0, 1)[self.index]
-        hook = self._model.get_submodule(HEADS[kind]).register_forward_pre_hook(self._select)
-        try:
-            found = self._model(**inputs).logits
-        finally:
-            hook.remove()
-        return found
-
-    def _select(self, _: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
-        if self.index is None:
-            return None
+    def _enter(self, _: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
         self._form = args[0].shape
-        return (args[0].flatten(0, 1).index_select(0, self.index), *args[1:])
+        return None if self.index is None else _rows(args, self.index)
 
-    def _spread(self, _: nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor | None:
+    def _leave(self, _: nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor | None:
         if self.index is None:
             return None
         whole = output.new_zeros(self._form[0] * self._form[1], output.shape[-1])
         return whole.index_copy(0, self.index, output).view(*self._form[:2], -1)
+
+    def _ask(self, _: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
+        return None if self.asked is None else _rows(args, self.asked)
+
+
+def _rows(args: tuple[torch.Tensor, ...], index: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Of the first argument, (batch, tokens, width), some tokens."""
+    return (args[0].flatten(0, 1).index_select(0, index), *args[1:])
