@@ -23,7 +23,7 @@ def speed(module: TrainedModule, device: torch.device, seconds: float, precision
     """
     memory = peak_memory_mb(device)
     module.to(device)  # Lightning has taken it off
-    make, _ = module.epoch_batches(0)
+    make, _ = module.pieces(0)
     batch = move_data_to_device(make(0), device)
     with FlopCounterMode(display=False) as counter:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
