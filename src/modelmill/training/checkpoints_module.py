@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +94,12 @@ class Checkpoints(Checkpoint):
             self._waited = 0 if score > self._best else self._waited + 1
             if score > self._best:
                 self._best = score
-                _write(self._folder / BEST, lambda path: torch.save(pl_module.state_dict(), path))
+                write_aside(self._folder / BEST, lambda path: torch.save(pl_module.state_dict(), path))
             trainer.should_stop = self._waited >= self._plan.patience
         self._save(trainer, self._paused)
 
     def _save(self, trainer: Trainer, since: float) -> None:
-        _write(self._folder / STATE, trainer.save_checkpoint)
+        write_aside(self._folder / STATE, trainer.save_checkpoint)
         self._saved = time.monotonic()
         self.beside += self._saved - since
 
@@ -107,7 +108,8 @@ class Checkpoints(Checkpoint):
         module.load_state_dict(torch.load(self._folder / BEST, weights_only=True))
 
 
-def _write(final: Path, write: Any) -> None:
+def write_aside(final: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name, and give it its own when it is whole."""
     sweep(final)
     part = aside(final, "part")
     write(part)
