@@ -19,6 +19,7 @@ from modelmill.training.module import Split, TrainedModule
 from modelmill.training.next_sentence import NextSentence
 from modelmill.training.objective import Objective, Stream
 from tests.training.models import SIZE, STILL, classifier, texts
+from tests.training.test_resume import Killed
 
 CLS, SEP, MASK, BLOCK, ROWS = 2, 3, 4, 12, 5
 SPLITS = [(micro, ranks) for micro in (1, 2, 3, 4) for ranks in (1, 2)]
@@ -54,13 +55,13 @@ def objective_of(name: str) -> Objective:
     return Bare(MaskedLm(tokens, None, masking, BLOCK, separate=True))
 
 
-def language_model(kind: str) -> Any:
-    """A tiny one in double precision, without dropout."""
+def language_model(kind: str, dropout: float = 0.0) -> Any:
+    """A tiny one in double precision."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForPreTraining
 
     heads = {"gpt2": AutoModelForCausalLM, "llama": AutoModelForCausalLM, "bert for pairs": AutoModelForPreTraining}
     torch.manual_seed(0)
-    still = STILL | {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}
+    still = {**STILL, "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0, "hidden_dropout_prob": dropout}
     options = {"sparse_prediction": True} if kind == "modernbert" else {}
     config = AutoConfig.for_model(kind.split(maxsplit=1)[0], **SIZE, **still, **options)
     return heads.get(kind, AutoModelForMaskedLM).from_config(config).train().double()
@@ -197,26 +198,35 @@ def test_batches_of_records_in_pieces() -> None:
         assert counts == tuple(map(sum, zip(*sizes, strict=True)))
 
 
-def pretrained(folder: Path, micro: int) -> tuple[Any, list[Any], dict[str, Any]]:
-    """Weights, curves and report of 20 steps with three validations, by Lightning."""
+def pretrained(
+    folder: Path, micro: int, *, dropout: float = 0.0, stop_at: int | None = None
+) -> tuple[Any, list[Any], dict[str, Any]]:
+    """Weights, curves and report of 20 steps with three validations, by Lightning; killed after so many pieces."""
     from modelmill.training.language_model_module import LanguageModel, tensors
     from modelmill.training.module import Batches
 
+    class Stopping(LanguageModel):
+        begun = 0
+
+        def on_train_batch_start(self, *_: Any) -> None:
+            if self.begun == stop_at:
+                raise Killed
+            self.begun += 1
+
     spec = PretrainingTrainingSpec(max_steps=20, batch_blocks=ROWS, precision="32-true", learning_rate=1e-3)
     objective = objective_of("masked_lm")
-    module = LanguageModel(language_model("bert").float(), spec, Stream(objective, ROWS, 0))
+    module = Stopping(language_model("bert", dropout).float(), spec, Stream(objective, ROWS, 0))
     held_out = tensors(objective.batch(objective.rows((9, 9))[:8], (9,)))
-    plan = FitPlan("32-true", max_steps=20, validate_every=6, micro_batches=micro)
-    work = Work.of(folder / str(micro), spec, [micro])
-    curves, report = fit(module, Batches(lambda _: held_out, 1), plan, work)
+    plan = FitPlan("32-true", max_steps=20, validate_every=6, micro_batches=micro, checkpoint_seconds=0)
+    curves, report = fit(module, Batches(lambda _: held_out, 1), plan, Work.of(folder, spec, [micro]))
     return module.model.state_dict(), curves.rows(), report
 
 
 def test_a_run_in_pieces_is_the_run_without(tmp_path: Path) -> None:
     """The same steps, validations and counts, and, within rounding, curves (also of the training loss, which is that of
     all pieces) and weights."""
-    weights, curves, report = pretrained(tmp_path, 1)
-    others, found, said = pretrained(tmp_path, 3)
+    weights, curves, report = pretrained(tmp_path / "whole", 1)
+    others, found, said = pretrained(tmp_path / "pieces", 3)
     assert [row[:2] for row in found] == [row[:2] for row in curves]
     assert [name for name, step, _ in curves if step in (10, 18)] == ["train_loss", "validation_loss"]
     np.testing.assert_allclose([row[2] for row in found], [row[2] for row in curves], rtol=1e-4)
@@ -224,3 +234,16 @@ def test_a_run_in_pieces_is_the_run_without(tmp_path: Path) -> None:
         torch.testing.assert_close(others[name], value, rtol=0, atol=2e-3)
     assert all(said[name] == report[name] for name in ("steps", "tokens", "examples"))
     assert (report["micro_batches"], said["micro_batches"]) == (1, 3)
+
+
+def test_a_killed_run_in_pieces_goes_on_alike(tmp_path: Path) -> None:
+    """Within a step, between two, before a validation and after it: weights and curves are bit for bit those of a run
+    that was left alone, with dropout."""
+    weights, curves, _ = pretrained(tmp_path / "alone", 3, dropout=0.2)
+    for stop in (7, 9, 17, 18):
+        folder = tmp_path / str(stop)
+        with pytest.raises(Killed):
+            pretrained(folder, 3, dropout=0.2, stop_at=stop)
+        found, rows, _ = pretrained(folder, 3, dropout=0.2)
+        assert rows == curves, stop
+        assert all(torch.equal(found[name], value) for name, value in weights.items()), stop
