@@ -38,7 +38,9 @@ def run(model: Any, tokens: Tokens, spec: FineTuningSpec) -> Recorded:
     """Train with Lightning."""
     module = Recorded(model, tokens, spec, class_weights(spec, tokens.labels, ["a", "b"]))
     module.steps = []
-    plan = FitPlan(spec.precision, max_epochs=spec.max_epochs, accumulate=spec.accumulate)
+    plan = FitPlan(
+        spec.precision, max_epochs=spec.max_epochs, accumulate=spec.accumulate, micro_batches=spec.micro_batches
+    )
     with prepared(model, spec), TemporaryDirectory() as folder:
         validation = module.validation_batches(texts(4, seed=9), 1000)
         report = fit(module, validation, plan, Work.of(Path(folder), spec))[1]
@@ -95,6 +97,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "smoothed": {"label_smoothing": 0.2},
     "weighted": {"class_weights": "balanced", "label_smoothing": 0.1},
     "adversarial": {"adversarial": {"epsilon": 0.3}},
+    "pieces of weighted batches": {"class_weights": "balanced", "label_smoothing": 0.1, "micro_batches": 3},
+    "pieces, some of them empty": {"adversarial": {"epsilon": 0.3}, "micro_batches": 7},
     "checkpointed": {"gradient_checkpointing": True},
 }
 
@@ -122,12 +126,14 @@ def test_accumulation_and_bucketing_change_no_gradient(kind: str, option: str) -
 
 
 def test_the_steps_are_a_hard_case() -> None:
-    """A guard for the test above: batches of a step differ in records, buckets in length, the last step is short."""
+    """A guard for the test above: batches of a step differ in records, buckets in length, the last step is short, some
+    have fewer records than there are pieces."""
     tokens, spec = texts(60), FineTuningSpec(accumulate=3, batch_tokens=64, max_epochs=2)
     steps = list(rows_of_steps(tokens, spec))
     assert any(len({sum(map(len, batch)) for batch in step}) > 1 for step in steps)
     assert any(len({tokens.lengths[bucket].max() for bucket in batch}) > 1 for step in steps for batch in step)
     assert any(len(step) < 3 for step in steps)
+    assert any(sum(map(len, batch)) < 7 for step in steps for batch in step)
 
 
 def test_factors_by_hand() -> None:

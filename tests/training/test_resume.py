@@ -15,11 +15,12 @@ from tests.training.models import classifier, texts
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "accumulated": {"accumulate": 3},
+    "in pieces": {"micro_batches": 2, "accumulate": 2, "batch_tokens": 200},
     "adapters": {"lora": {"dropout": 0.2}},
     "stopped early": {"learning_rate": 1e-9, "patience": 1, "max_epochs": 4},
 }
 
-SAME = ("steps", "epochs", "precision", "best", "tokens", "examples")
+SAME = ("steps", "epochs", "precision", "micro_batches", "best", "tokens", "examples")
 """What a report must say alike; the time differs."""
 
 
@@ -55,7 +56,7 @@ def train(folder: Path, spec: FineTuningSpec, stop_at: int | None = None) -> tup
         module = Stopping(model, tokens, spec, None)
         plan = FitPlan(
             spec.precision, max_epochs=spec.max_epochs, monitor="validation_macro_f1", patience=spec.patience,
-            accumulate=spec.accumulate, checkpoint_seconds=0,
+            accumulate=spec.accumulate, checkpoint_seconds=0, micro_batches=spec.micro_batches,
         )  # fmt: skip
         curves, report = fit(module, module.validation_batches(texts(9, seed=5), 100), plan, Work.of(folder, spec))
     return digest(model), {name: report[name] for name in SAME}, curves.rows()

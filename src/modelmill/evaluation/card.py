@@ -120,7 +120,7 @@ def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpe
         f"{training['tokens']} tokens, {training['seconds']:.0f} s, {training['precision']}, "
         f"{training['tokens_per_second']} tokens a second ({training['share_of_peak']:.0%} of the machine's peak)"
         f"{memory}; learning rate {training['learning_rate']:g}, "
-        f"{training['batch_tokens']} tokens a batch, seed {training['seed']}. "
+        f"{training['batch_tokens']} tokens a batch, in {training['micro_batches']} piece(s), seed {training['seed']}. "
         f"The weights of the epoch with the best validation macro-F1 ({training['best']:.3f}) are kept. "
         f"{training['trained_parameters']} parameters were trained; the model has {training['parameters']}."
         f"{_options(training)}"
@@ -130,6 +130,6 @@ def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpe
 def _options(training: dict[str, Any]) -> str:
     """What was declared otherwise than by default, as far as the sentences before do not say it."""
     defaults = FineTuningSpec().model_dump(mode="json")
-    told = {"checkpoint_minutes", "learning_rate", "batch_tokens", "max_epochs", "precision", "seed"}
+    told = {"checkpoint_minutes", "learning_rate", "batch_tokens", "max_epochs", "precision", "seed", "micro_batches"}
     chosen = [f"`{key}: {training[key]}`" for key in defaults if key not in told and training[key] != defaults[key]]
     return f" Declared otherwise than by default: {', '.join(chosen)}." if chosen else ""

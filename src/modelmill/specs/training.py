@@ -10,6 +10,7 @@ from modelmill.specs.source import Label
 Precision = Literal["bf16-mixed", "32-true"]
 DeclaredPrecision = Literal["auto", "bf16-mixed", "32-true"]
 Schedule = Literal["linear", "cosine", "one_cycle"]
+MicroBatches = Literal["auto"] | Annotated[int, Field(ge=1)]
 ClassWeights = Annotated[
     Annotated[Literal["none", "balanced"], Tag("name")]
     | Annotated[dict[Label, Annotated[float, Field(gt=0)]], Tag("by_label")],
@@ -27,6 +28,11 @@ class OptimizerSpec(Spec):
     gradient_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     checkpoint_minutes: float = Field(
         5.0, ge=0, description="how often the state is saved, besides at each validation: what a kill costs at most"
+    )
+    micro_batches: MicroBatches = Field(
+        "auto",
+        description="pieces that a batch is computed in, one after another, so that it fits into memory; what is "
+        "learned from it does not depend on them. auto: the fewest that fit, and twice as many when memory runs out",
     )
 
 

@@ -19,7 +19,8 @@ from modelmill.training.parameters_module import layer_rates, parameter_groups
 Buckets = list[list[torch.Tensor]]
 """Each is ids and attention mask, both (records, longest), and labels (records,)."""
 Batch = tuple[Buckets, float]
-"""Buckets, and a factor on their mean loss: with it, the mean over a step's batches is the mean over its records."""
+"""Buckets, and a factor on their mean loss: with it, the mean over a step's batches (or parts of them) is the mean over
+its records."""
 
 
 class Classifier(TrainedModule):
@@ -44,6 +45,26 @@ class Classifier(TrainedModule):
         batches = mixed_batches(self.train_tokens.lengths, self.spec.batch_tokens, (self.spec.seed, epoch))
         factors = step_factors(batches, self.spec.accumulate)
         return lambda i: (tensors(self.train_tokens, batches[i], self.pad), factors[i]), len(batches)
+
+    def largest_batch(self) -> Batch:
+        """The longest text, as often as the budget allows."""
+        lengths = self.train_tokens.lengths
+        longest = int(lengths.argmax())
+        rows = np.full(max(1, self.spec.batch_tokens // int(lengths[longest])), longest)
+        return tensors(self.train_tokens, [rows], self.pad), 1.0
+
+    def part(self, batch: Batch, part: int, parts: int) -> Batch:
+        """Some of the records, as padded as they were."""
+        buckets, factor = batch
+        firsts = np.cumsum([0, *(len(labels) for _, _, labels in buckets)])
+        found = [
+            [tensor[(part - first) % parts :: parts] for tensor in bucket]
+            for bucket, first in zip(buckets, firsts[:-1], strict=True)
+        ]
+        found = [bucket for bucket in found if len(bucket[2])]
+        if not found:
+            return [[tensor[:1] for tensor in buckets[0]]], 0.0
+        return found, factor * parts * len(_labels(found)) / int(firsts[-1])
 
     def validation_batches(self, validation: Tokens, budget: int) -> Batches:
         """Batches of like lengths within a budget of tokens, padding included."""
@@ -79,23 +100,19 @@ class Classifier(TrainedModule):
 
     def sizes(self, batch: Batch) -> tuple[int, int]:
         """Tokens and records."""
+        if not batch[1]:
+            return 0, 0
         return sum(int(mask.sum()) for _, mask, _ in batch[0]), len(_labels(batch[0]))
 
-    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
-        """The loss, with that of the adversary where one is declared."""
+    def losses(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The loss, with that of the adversary where one is declared, and each of them."""
         buckets, factor = batch
-        if self.spec.adversarial:
-            masks, embeddings = [mask for _, mask, _ in buckets], self.model.get_input_embeddings()
-            loss, harder = adversarial_loss(
-                lambda: self._loss(buckets), embeddings, masks, self.spec.adversarial.epsilon
-            )
-            self.log("adversarial_loss", harder, batch_size=len(_labels(buckets)))
-            total = loss + harder
-        else:
-            total = loss = self._loss(buckets)
-        self.note(batch)
-        self.log("train_loss", loss, prog_bar=True, batch_size=len(_labels(buckets)))
-        return total * factor
+        if not self.spec.adversarial:
+            total = self._loss(buckets) * factor
+            return total, {"train_loss": total}
+        masks, embeddings = [mask for _, mask, _ in buckets], self.model.get_input_embeddings()
+        loss, harder = adversarial_loss(lambda: self._loss(buckets), embeddings, masks, self.spec.adversarial.epsilon)
+        return (loss + harder) * factor, {"train_loss": loss * factor, "adversarial_loss": harder * factor}
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Plain cross-entropy and macro-F1 on the validation split."""

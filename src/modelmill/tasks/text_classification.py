@@ -128,6 +128,7 @@ def _plan(spec: FineTuningSpec) -> FitPlan:
         monitor="validation_macro_f1",
         patience=spec.patience,
         accumulate=spec.accumulate,
+        micro_batches=spec.micro_batches,
     )
 
 

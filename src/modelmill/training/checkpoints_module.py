@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +102,12 @@ class Checkpoints(Checkpoint):
             self._waited = 0 if score > self._best else self._waited + 1
             if score > self._best:
                 self._best = score
-                _write(self._folder / BEST, lambda path: torch.save(pl_module.state_dict(), path))
+                write_aside(self._folder / BEST, lambda path: torch.save(pl_module.state_dict(), path))
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         """Save the state within a pause, which ends here."""
-        _write(self._folder / STATE, trainer.save_checkpoint)
+        write_aside(self._folder / STATE, trainer.save_checkpoint)
         self._count(pausing=False)
         self._saved = self._now
 
@@ -115,8 +116,10 @@ class Checkpoints(Checkpoint):
         module.load_state_dict(torch.load(self._folder / BEST, weights_only=True))
 
 
-def _write(final: Path, write: Any) -> None:
-    """One name for all that is half-written: the folder is locked, and what a killed process left is written over."""
+def write_aside(final: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name, and give it its own when it is whole. One name for all that is half-written: the
+    folder is locked, and what a killed process left is written over.
+    """
     part = final.with_name("part")
     write(part)
     os.replace(part, final)

@@ -7,7 +7,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,13 +18,17 @@ from pydantic import BaseModel
 
 from modelmill.errors import UserError
 from modelmill.files import hold, release
-from modelmill.specs.training import DeclaredPrecision, Precision
+from modelmill.specs.training import DeclaredPrecision, MicroBatches, Precision
 
 if TYPE_CHECKING:
+    from pytorch_lightning import Trainer
+
+    from modelmill.training.checkpoints_module import Checkpoints
+    from modelmill.training.curves_module import Curves
     from modelmill.training.module import Batches, TrainedModule
 
-STATE, BEST, IDENTITY = "last.ckpt", "best.ckpt", "identity"
-"""Files of a training that is under way: its last state, its best weights, which training it is."""
+STATE, BEST, START, IDENTITY = "last.ckpt", "best.ckpt", "start.ckpt", "identity"
+"""Files of a training that is under way: last state, best weights, those it began with, which training it is."""
 
 LAYOUT = 2
 """Of what is in a state, and of what makes a batch: raise it when either changes."""
@@ -43,7 +47,7 @@ class FitPlan:
     """How long to train, in what precision, and which weights to keep.
 
     `monitor` is a logged figure whose highest value marks the best weights; None keeps the last ones. `accumulate`
-    batches make a step, and the gradient is their mean.
+    batches make a step, and the gradient is their mean. `micro_batches` are the pieces of each.
     """
 
     precision: DeclaredPrecision
@@ -54,6 +58,12 @@ class FitPlan:
     patience: int = 1
     accumulate: int = 1
     checkpoint_seconds: float = 300
+    micro_batches: MicroBatches = "auto"
+
+    def in_pieces(self, micro: int) -> "FitPlan":
+        """The same, counted in pieces, as Lightning does."""
+        every = None if self.validate_every is None else self.validate_every * micro
+        return replace(self, accumulate=self.accumulate * micro, validate_every=every)
 
 
 @dataclass(frozen=True)
@@ -141,34 +151,26 @@ def fit(
         work: where to keep the state; the caller removes it once the result is safe.
 
     Returns:
-        the curves (columns `CURVE`) and a report: steps, epochs, seconds in all and of training alone, precision, best
-        score, largest memory in MiB where it can be told, and what `speed` tells.
+        the curves (columns `CURVE`) and a report: steps, epochs, seconds in all and of training alone, precision,
+        pieces of a batch, best score, largest memory in MiB where it can be told, and what `speed` tells.
 
     Raises:
-        UserError: when it ended before its budget was used.
+        UserError: when it ended before its budget was used, or the memory does not suffice.
     """
-    import pytorch_lightning as lightning
-    from pytorch_lightning.callbacks import TQDMProgressBar
-
-    from modelmill.training.checkpoints_module import Checkpoints
-    from modelmill.training.curves_module import Curves
     from modelmill.training.processor_module import fast_on_processors
-    from modelmill.training.speed_module import PeakMemory, speed
+    from modelmill.training.recovery_module import within_memory
+    from modelmill.training.speed_module import speed
 
-    precision, curves = resolve_precision(plan.precision), Curves()
-    state, checkpoints = work.begin(), Checkpoints(work.folder, plan)
-    module.passed = _batches_passed(state) if state else 0
+    precision = resolve_precision(plan.precision)
+
+    def attempt(state: Path | None) -> _Attempt:
+        return _attempt(module, validation, replace(plan, precision=precision), work.folder, state)
+
     with _torch_put_back(), _quiet(), fast_on_processors(module.model), module.rows.only():
-        trainer = lightning.Trainer(
-            **_trainer_options(plan),
-            precision=precision,
-            logger=False,
-            callbacks=[TQDMProgressBar(refresh_rate=20), curves, checkpoints],
-        )
-        memory = PeakMemory(trainer.strategy.root_device)
-        trainer.fit(module, val_dataloaders=validation, ckpt_path=state, weights_only=True)
+        ended = within_memory(attempt, module, plan.micro_batches, work, precision)
+        trainer, checkpoints, curves = ended.trainer, ended.checkpoints, ended.curves.table()
         speeds = speed(module, trainer.strategy.root_device, checkpoints.seconds - checkpoints.beside, precision)
-    _check_ended(trainer, plan, curves.table())
+    _check_ended(trainer, plan, curves)
     if plan.monitor:
         checkpoints.load_best(module)
     report = {
@@ -176,22 +178,44 @@ def fit(
         "epochs": trainer.current_epoch,
         "seconds": round(checkpoints.seconds, 1),
         "precision": precision,
+        "micro_batches": module.split.micro,
         "best": checkpoints.best,
         "training_seconds": round(checkpoints.seconds - checkpoints.beside, 1),
-        "peak_memory_mb": memory.mb(),
+        "peak_memory_mb": ended.memory,
         **speeds,
     }
     logging.getLogger(__name__).info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))
-    return curves.table(), report
+    return curves, report
 
 
-def _batches_passed(state: Path) -> int:
-    """Batches of the epoch under way that a state has behind it."""
-    import torch
+@dataclass(frozen=True)
+class _Attempt:
+    """A training that has not run out of memory; `memory` is the most that it took, in MiB."""
 
-    loops = torch.load(state, weights_only=True, mmap=True)["loops"]["fit_loop"]
-    passed: int = loops["epoch_loop.batch_progress"]["current"]["processed"]
-    return passed
+    trainer: "Trainer"
+    curves: "Curves"
+    checkpoints: "Checkpoints"
+    memory: int | None
+
+
+def _attempt(
+    module: "TrainedModule", validation: "Batches", plan: FitPlan, folder: Path, state: Path | None
+) -> _Attempt:
+    """Train from a state, or from the start, in pieces as the module's split says."""
+    from pytorch_lightning import Trainer
+    from pytorch_lightning.callbacks import TQDMProgressBar
+
+    from modelmill.training.checkpoints_module import Checkpoints
+    from modelmill.training.curves_module import Curves
+    from modelmill.training.speed_module import PeakMemory
+
+    pieces = plan.in_pieces(module.split.micro)
+    curves, checkpoints = Curves(), Checkpoints(folder, pieces)
+    callbacks = [TQDMProgressBar(refresh_rate=20), curves, checkpoints]
+    trainer = Trainer(**_trainer_options(pieces), logger=False, callbacks=callbacks)
+    memory = PeakMemory(trainer.strategy.root_device)
+    trainer.fit(module, val_dataloaders=validation, ckpt_path=state, weights_only=True)
+    return _Attempt(trainer, curves, checkpoints, memory.mb())
 
 
 def _check_ended(trainer: Any, plan: FitPlan, curves: pl.DataFrame) -> None:
@@ -210,6 +234,7 @@ def _check_ended(trainer: Any, plan: FitPlan, curves: pl.DataFrame) -> None:
 
 def _trainer_options(plan: FitPlan) -> dict[str, Any]:
     return {
+        "precision": plan.precision,
         "max_epochs": plan.max_epochs,
         "max_steps": plan.max_steps,
         "accumulate_grad_batches": plan.accumulate,

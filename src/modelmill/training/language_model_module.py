@@ -4,12 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.nn.functional import cross_entropy
 
 from modelmill.specs.training import PretrainingTrainingSpec
 from modelmill.training.module import TrainedModule
 from modelmill.training.objective import Batch, Stream
 
 Tensors = dict[str, torch.Tensor]
+
+FACTORS = "factors"
+"""Of a part: by which the mean over its predicted tokens is multiplied, and that over its rows (2,)."""
 
 
 class LanguageModel(TrainedModule):
@@ -25,20 +29,37 @@ class LanguageModel(TrainedModule):
 
     def loss(self, batch: Tensors) -> torch.Tensor:
         """Loss of one batch."""
-        loss: torch.Tensor = self.model(**batch).loss
-        return loss
+        inputs, predicted, _ = _weighted(batch)
+        loss: torch.Tensor = self.model(**inputs).loss
+        return loss * predicted
+
+    def losses(self, batch: Tensors) -> tuple[torch.Tensor, Tensors]:
+        """The loss, which is also what is logged."""
+        loss = self.loss(batch)
+        return loss, {"train_loss": loss}
+
+    def largest_batch(self) -> Tensors:
+        """Any: all have the same size."""
+        return tensors(self._stream[0])
+
+    def part(self, batch: Tensors, part: int, parts: int) -> Tensors:
+        """Some of the blocks; in causal ones each has as many labels, though the first is not predicted."""
+        rows = len(batch["labels"])
+        empty = part >= rows
+        piece = {name: tensor[:1] if empty else tensor[part::parts].contiguous() for name, tensor in batch.items()}
+        shares = _predicted(piece) / max(1, _predicted(batch)), len(piece["labels"]) / rows
+        piece[FACTORS] = torch.tensor([0.0 if empty else parts * share for share in shares])
+        if not _predicted(piece):  # a mean over nothing is no number
+            piece["labels"] = piece["labels"].clone()
+            piece["labels"][0, -1] = piece["input_ids"][0, -1]
+        return piece
 
     def sizes(self, batch: Tensors) -> tuple[int, int]:
         """Tokens and blocks; pairs alone are padded, elsewhere the mask says who sees whom."""
         ids = batch["input_ids"]
+        if FACTORS in batch and not batch[FACTORS][1]:
+            return 0, 0
         return int(batch["attention_mask"].sum()) if "token_type_ids" in batch else ids.numel(), len(ids)
-
-    def training_step(self, batch: Tensors, _: int) -> torch.Tensor:
-        """Loss of one batch."""
-        loss = self.loss(batch)
-        self.note(batch)
-        self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["labels"]))
-        return loss
 
     def validation_step(self, batch: Tensors, _: int) -> None:
         """Loss on held-out text, and what else the objective is judged by."""
@@ -55,10 +76,30 @@ class LanguageModel(TrainedModule):
 class NextSentenceModel(LanguageModel):
     """Masked language modelling and next-sentence prediction; the loss is the sum of both."""
 
+    def loss(self, batch: Tensors) -> torch.Tensor:
+        """Each of the two is a mean of its own: over masked tokens, and over pairs."""
+        inputs, predicted, rows = _weighted(batch)
+        labels, follows = inputs.pop("labels"), inputs.pop("next_sentence_label")
+        output = self.model(**inputs)
+        words = cross_entropy(output.prediction_logits.flatten(0, 1), labels.flatten())
+        return words * predicted + cross_entropy(output.seq_relationship_logits, follows) * rows
+
     def figures(self, output: Any, batch: Tensors) -> Tensors:
         """How often the second piece is told right: 0.5 is chance."""
         right = output.seq_relationship_logits.argmax(-1) == batch["next_sentence_label"]
         return {"next_sentence_accuracy": right.float().mean()}
+
+
+def _weighted(batch: Tensors) -> tuple[Tensors, torch.Tensor | float, torch.Tensor | float]:
+    """What the model takes, and the factors of a part; those of a whole batch are one."""
+    if FACTORS not in batch:
+        return dict(batch), 1.0, 1.0
+    predicted, rows = batch[FACTORS]
+    return {name: tensor for name, tensor in batch.items() if name != FACTORS}, predicted, rows
+
+
+def _predicted(batch: Tensors) -> int:
+    return int((batch["labels"] != -100).sum())
 
 
 def tensors(batch: Batch) -> Tensors:

@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pytorch_lightning as lightning
@@ -11,6 +13,15 @@ from modelmill.specs.training import OptimizerSpec, Schedule
 from modelmill.training.parameters_module import parameter_groups, shrink
 from modelmill.training.rows_module import NeededRows
 from modelmill.training.schedules_module import new_schedule
+
+
+@dataclass(frozen=True)
+class Split:
+    """A batch is computed in `micro` pieces one after another, on each of `ranks` processes."""
+
+    micro: int = 1
+    ranks: int = 1
+    rank: int = 0
 
 
 class Batches:
@@ -53,37 +64,79 @@ class TrainedModule(lightning.LightningModule, ABC):
         self.rows = NeededRows(model)
         self.read: tuple[int, int] = (0, 0)
         """Tokens, padding not counted, and examples so far."""
+        self.split = Split()
         self.passed = 0
-        """Batches of the current epoch that an earlier process has trained on."""
+        """Pieces of the current epoch that an earlier process has trained on."""
+        self._figures: dict[str, torch.Tensor] = {}
+        """Of the step under way, as far as it is computed."""
 
     @abstractmethod
     def loss(self, batch: Any) -> torch.Tensor:
         """The mean loss of a batch."""
 
     @abstractmethod
+    def losses(self, batch: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """What a step descends, and the figures to log: of a piece such that the mean over all pieces of a step is the
+        mean over its records.
+        """
+
+    @abstractmethod
     def sizes(self, batch: Any) -> tuple[int, int]:
-        """Tokens of a batch, padding not counted, and its examples."""
-
-    def note(self, batch: Any) -> None:
-        """Take note of what a batch had; within the step, for states are saved right after it."""
-        tokens, examples = self.sizes(batch)
-        self.read = self.read[0] + tokens, self.read[1] + examples
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The counts go on, too."""
-        checkpoint["read"] = list(self.read)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.read = tuple(checkpoint["read"])
+        """Tokens of a batch, padding not counted, and its examples; none of a part that has no rows."""
 
     @abstractmethod
     def epoch_batches(self, epoch: int) -> tuple[Callable[[int], Any], int]:
         """What makes batch i of an epoch, following from i alone, and how many there are."""
 
+    @abstractmethod
+    def largest_batch(self) -> Any:
+        """A batch that takes as much memory as any may, with rows of one length."""
+
+    @abstractmethod
+    def part(self, batch: Any, part: int, parts: int) -> Any:
+        """Every `parts`-th row of a batch from row `part` on, as a batch whose `losses` are weighted: their mean over
+        all parts is that of the batch. Where no row is left it has one that counts nothing, but reaches every weight.
+        """
+
+    def training_step(self, batch: Any, _: int) -> torch.Tensor:
+        """Loss of one piece; what is logged is of the whole step, and so once a step.
+
+        The counts are taken here, within the step, for states are saved right after it.
+        """
+        loss, figures = self.losses(batch)
+        tokens, examples = self.sizes(batch)
+        self.read = self.read[0] + tokens, self.read[1] + examples
+        for name, value in figures.items():
+            share = value.detach() / self.trainer.accumulate_grad_batches
+            self._figures[name] = self._figures[name] + share if name in self._figures else share
+        if not self.trainer.fit_loop._should_accumulate():
+            for name, value in self._figures.items():
+                self.log(name, value, prog_bar=name == "train_loss", batch_size=max(1, examples))
+            self._figures = {}
+        return loss
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The counts go on, too, and the pieces stay what they were: what dropout draws depends on them."""
+        checkpoint.update(read=list(self.read), micro=self.split.micro)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.read = tuple(checkpoint["read"])
+        self.passed = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["processed"]
+
+    def pieces(self, epoch: int) -> tuple[Callable[[int], Any], int]:
+        """What makes piece j of an epoch, of those that fall to this process, and how many there are."""
+        make, count = self.epoch_batches(epoch)
+        micro, ranks, rank = self.split.micro, self.split.ranks, self.split.rank
+        if micro * ranks == 1:
+            return make, count
+        whole = lru_cache(maxsize=1)(make)
+        return lambda j: self.part(whole(j // micro), j % micro * ranks + rank, micro * ranks), count * micro
+
     def train_dataloader(self) -> "Batches":
-        """The batches of the current epoch that are left."""
-        make, count = self.epoch_batches(self.current_epoch)
+        """The pieces of the current epoch that are left; a step begins with the first of them."""
+        self._figures = {}
+        make, count = self.pieces(self.current_epoch)
         start, self.passed = self.passed % count, 0
         return Batches(make, count, start)
 

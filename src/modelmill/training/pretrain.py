@@ -106,6 +106,7 @@ def _plan(plan: PretrainingTrainingSpec) -> FitPlan:
         max_steps=plan.max_steps,
         validate_every=max(1, plan.max_steps // 10),
         checkpoint_seconds=60 * plan.checkpoint_minutes,
+        micro_batches=plan.micro_batches,
     )
 
 

@@ -31,7 +31,7 @@ def speed(module: TrainedModule, device: torch.device, seconds: float, precision
     FLOP are those of one batch; an adversary's pass is left out.
     """
     module.to(device)  # Lightning has taken it off
-    make, _ = module.epoch_batches(0)
+    make, _ = module.pieces(0)
     batch = move_data_to_device(make(0), device)
 
     def loss() -> torch.Tensor:

@@ -1,0 +1,128 @@
+"""A training that runs out of memory goes on, from its last state, in smaller pieces."""
+
+import gc
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from modelmill.errors import UserError
+from modelmill.specs.training import MicroBatches, Precision
+from modelmill.training.checkpoints_module import write_aside
+from modelmill.training.fit import START, STATE, Work
+from modelmill.training.memory_module import LESS, fewest_pieces, ran_out
+from modelmill.training.module import TrainedModule
+
+T = TypeVar("T")
+
+PROGRESS = "epoch_loop.batch_progress"
+"""Where a state has the counts of pieces."""
+
+
+def within_memory(
+    attempt: Callable[[Path | None], T], module: TrainedModule, declared: MicroBatches, work: Work, precision: Precision
+) -> T:
+    """Train with as many pieces to a batch as the memory needs, and with twice as many each time it runs out.
+
+    A state on disk says how many its training has; it goes on with those.
+
+    Args:
+        attempt: trains from a state on disk, or from the start.
+        module: what it trains; `split.micro` is set.
+        declared: pieces, or `auto`.
+        work: where the states are.
+        precision: what it is computed in.
+
+    Raises:
+        UserError: when the memory does not suffice, for the declared pieces or for single rows.
+    """
+    state = work.begin()
+    micro = _pieces_of(state) if state else declared if declared != "auto" else fewest_pieces(module, precision)
+    module.split = replace(module.split, micro=micro)
+    random = torch.get_rng_state(), torch.cuda.get_rng_state_all()
+    if not state and declared == "auto":
+        write_aside(work.folder / START, lambda path: torch.save(_trained(module), path))
+    while True:
+        try:
+            return attempt(state)
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out(error):
+                raise
+            micro = _smaller(module, declared, error)
+        # By now the error is gone, and with it what its frames held: activations.
+        module.trainer = None
+        module.zero_grad(set_to_none=True)
+        gc.collect()
+        torch.cuda.empty_cache()
+        state = _state_in(work.folder, micro)
+        logging.getLogger(__name__).warning(
+            "memory ran out: from now on each batch is computed in %d pieces; going on from %s. What is learned from a "
+            "step stays the same.", micro, "the last state" if state else "the start",
+        )  # fmt: skip
+        module.split = replace(module.split, micro=micro)
+        if not state:
+            _begin_again(module, work.folder, random)
+
+
+def _smaller(module: TrainedModule, declared: MicroBatches, error: Exception) -> int:
+    """Twice as many pieces, if that helps, is allowed, and leaves rows to each."""
+    micro = module.split.micro
+    if not module.training:
+        raise UserError(
+            "the memory does not suffice for validation. Shorten the rows (`tokenization.max_tokens`, "
+            "`training.block_tokens`), or take a smaller backbone."
+        ) from error
+    if declared != "auto":
+        raise UserError(
+            f"the memory does not suffice for batches in {micro} pieces (`micro_batches`). Raise it, or use `auto`."
+        ) from error
+    rows = module.sizes(module.largest_batch())[1]
+    if micro * module.split.ranks >= rows:
+        raise UserError(f"the memory does not suffice, even for one row of a batch at a time. {LESS}") from error
+    return 2 * micro
+
+
+def _trained(module: TrainedModule) -> dict[str, torch.Tensor]:
+    return {name: weight.detach() for name, weight in module.named_parameters() if weight.requires_grad}
+
+
+def _begin_again(module: TrainedModule, folder: Path, random: tuple[torch.Tensor, list[torch.Tensor]]) -> None:
+    """As if nothing had been done."""
+    module.load_state_dict(torch.load(folder / START, weights_only=True), strict=False)
+    module.read, module.passed = (0, 0), 0
+    torch.set_rng_state(random[0])
+    torch.cuda.set_rng_state_all(random[1])
+
+
+def _pieces_of(state: Path) -> int:
+    micro: int = torch.load(state, weights_only=True, mmap=True)["micro"]
+    return micro
+
+
+def _state_in(folder: Path, micro: int) -> Path | None:
+    """The last state, if there is one, made to be one of so many pieces: it is what a kill goes back to, too."""
+    state = folder / STATE
+    if not state.is_file():
+        return None
+    found = recounted(torch.load(state, weights_only=True, mmap=True), micro)
+    write_aside(state, lambda path: torch.save(found, path))
+    return state
+
+
+def recounted(state: dict[str, Any], micro: int) -> dict[str, Any]:
+    """The same state, as if its batches had been computed in `micro` pieces: Lightning counts those.
+
+    It counts a piece in four stages, and in a state that was saved right after a step the last of them is still to
+    come for one piece, whatever its size.
+    """
+    epoch = {key: dict(value) if key == PROGRESS else value for key, value in state["loops"]["fit_loop"].items()}
+    for span in ("total", "current"):
+        counts = epoch[PROGRESS][span]
+        batches, rest = divmod(counts["processed"], state["micro"])
+        assert not rest, "a state within a batch"
+        late = counts["processed"] - counts["completed"]
+        epoch[PROGRESS][span] = {name: batches * micro - (late if name == "completed" else 0) for name in counts}
+    return {**state, "micro": micro, "loops": {**state["loops"], "fit_loop": epoch}}
