@@ -128,11 +128,11 @@ class Pretraining:
 
     def ours(self, seed: int) -> Measured:
         """Tokens a second, loss."""
-        from modelmill.training.language_model_module import LanguageModel, tensors
+        from modelmill.training.language_model_module import MaskedLanguageModel, tensors
         from modelmill.training.module import Batches
 
         model, plan = self.model(seed), self.plan.model_copy(update={"seed": seed})
-        module = LanguageModel(model, plan, Stream(self.objective, self.size.batch, seed))
+        module = MaskedLanguageModel(model, plan, Stream(self.objective, self.size.batch, seed))
         validation = Batches(lambda i: tensors(self.held_out[i]), 0)
         work = Work.of(self.folder / f"work{seed}", plan)
         report = fit(module, validation, FitPlan("auto", max_steps=self.steps, validate_every=10**6), work)[1]

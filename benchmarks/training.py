@@ -76,7 +76,7 @@ def profile(folder: Path, size: str, precision_bf16: bool) -> list[tuple[str, fl
     import _training_sides as sides
     import torch
 
-    from modelmill.training.language_model_module import LanguageModel, tensors
+    from modelmill.training.language_model_module import MaskedLanguageModel, tensors
     from modelmill.training.objective import Stream
     from modelmill.training.processor_module import fast_on_processors
 
@@ -84,7 +84,7 @@ def profile(folder: Path, size: str, precision_bf16: bool) -> list[tuple[str, fl
     made = sides.Pretraining(folder, sides.SIZES[size], 6)
     stream = Stream(made.objective, made.size.batch, 0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    module = LanguageModel(made.model(0).train(), made.plan, stream).to(device)
+    module = MaskedLanguageModel(made.model(0).train(), made.plan, stream).to(device)
     optimizer = module.configure_optimizers()["optimizer"]
 
     def step(number: int) -> None:

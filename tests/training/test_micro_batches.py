@@ -67,13 +67,12 @@ def language_model(kind: str, dropout: float = 0.0) -> Any:
     return heads.get(kind, AutoModelForMaskedLM).from_config(config).train().double()
 
 
-def pretraining(name: str, kind: str) -> TrainedModule:
+def pretraining(name: Any, kind: str) -> TrainedModule:
     """A module of an objective."""
-    from modelmill.training.language_model_module import LanguageModel, NextSentenceModel
+    from modelmill.training.language_model_module import module_of
 
     spec = PretrainingTrainingSpec(max_steps=2, batch_blocks=ROWS)
-    module = NextSentenceModel if name == "masked_lm_nsp" else LanguageModel
-    return module(language_model(kind), spec, Stream(objective_of(name), ROWS, 0))
+    return module_of(name)(language_model(kind), spec, Stream(objective_of(name), ROWS, 0))
 
 
 def in_pieces(module: TrainedModule, micro: int, ranks: int, batches: int) -> tuple[Gradient, tuple[int, int]]:
@@ -202,10 +201,10 @@ def pretrained(
     folder: Path, micro: int, *, dropout: float = 0.0, stop_at: int | None = None
 ) -> tuple[Any, list[Any], dict[str, Any]]:
     """Weights, curves and report of 20 steps with three validations, by Lightning; killed after so many pieces."""
-    from modelmill.training.language_model_module import LanguageModel, tensors
+    from modelmill.training.language_model_module import MaskedLanguageModel, tensors
     from modelmill.training.module import Batches
 
-    class Stopping(LanguageModel):
+    class Stopping(MaskedLanguageModel):
         begun = 0
 
         def on_train_batch_start(self, *_: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
+from modelmill.specs.backbone import Objective
 from modelmill.specs.training import PretrainingTrainingSpec
 from modelmill.training.module import TrainedModule
 from modelmill.training.objective import Batch, Stream
@@ -63,31 +64,70 @@ class LanguageModel(TrainedModule):
 
     def validation_step(self, batch: Tensors, _: int) -> None:
         """Loss on held-out text, and what else the objective is judged by."""
-        output = self.model(**batch)
-        figures = {"loss": output.loss, **self.figures(output, batch)}
-        for name, value in figures.items():
+        for name, value in self.figures(batch).items():
             self.log(f"validation_{name}", value, prog_bar=True, batch_size=len(batch["labels"]))
 
-    def figures(self, output: Any, batch: Tensors) -> Tensors:
-        """More figures than the loss."""
-        return {}
+    def figures(self, batch: Tensors) -> Tensors:
+        """Of a batch to validate on."""
+        return {"loss": self.loss(batch)}
 
 
-class NextSentenceModel(LanguageModel):
+class MaskedLanguageModel(LanguageModel):
+    """A masked language model, whose last layer and head compute only what is to be predicted."""
+
+    def loss(self, batch: Tensors) -> torch.Tensor:
+        """The mean over masked tokens."""
+        inputs, predicted, _ = _weighted(batch)
+        return self._words(inputs)[0] * predicted
+
+    def _words(self, inputs: Tensors, *more: str) -> tuple[torch.Tensor, Any]:
+        """Mean loss of the masked tokens, and what the model says of the batch without `labels` and `more` of it."""
+        labels = inputs["labels"].flatten()
+        self.rows.asked = (labels != -100).nonzero()[:, 0]
+        self.rows.index = self._looked_at(inputs)
+        output = self.model(**{name: tensor for name, tensor in inputs.items() if name not in {"labels", *more}})
+        logits = output[0]
+        if logits.ndim == 3:  # a head that does not leave out
+            logits = logits.flatten(0, 1)[self.rows.asked]
+        return cross_entropy(logits.float(), labels[self.rows.asked]), output
+
+    def _looked_at(self, inputs: Tensors) -> torch.Tensor | None:
+        return self.rows.asked
+
+
+class NextSentenceModel(MaskedLanguageModel):
     """Masked language modelling and next-sentence prediction; the loss is the sum of both."""
 
     def loss(self, batch: Tensors) -> torch.Tensor:
         """Each of the two is a mean of its own: over masked tokens, and over pairs."""
-        inputs, predicted, rows = _weighted(batch)
-        labels, follows = inputs.pop("labels"), inputs.pop("next_sentence_label")
-        output = self.model(**inputs)
-        words = cross_entropy(output.prediction_logits.flatten(0, 1), labels.flatten())
-        return words * predicted + cross_entropy(output.seq_relationship_logits, follows) * rows
+        return self._both(batch)[0]
 
-    def figures(self, output: Any, batch: Tensors) -> Tensors:
-        """How often the second piece is told right: 0.5 is chance."""
+    def _both(self, batch: Tensors) -> tuple[torch.Tensor, Any]:
+        inputs, predicted, rows = _weighted(batch)
+        words, output = self._words(inputs, "next_sentence_label")
+        follows = cross_entropy(output.seq_relationship_logits, inputs["next_sentence_label"])
+        return words * predicted + follows * rows, output
+
+    def _looked_at(self, inputs: Tensors) -> torch.Tensor | None:
+        """The first token of each pair is pooled."""
+        looked_at = inputs["labels"] != -100
+        looked_at[:, 0] = True
+        return looked_at.flatten().nonzero()[:, 0]
+
+    def figures(self, batch: Tensors) -> Tensors:
+        """How often the second piece is told right, too: 0.5 is chance."""
+        loss, output = self._both(batch)
         right = output.seq_relationship_logits.argmax(-1) == batch["next_sentence_label"]
-        return {"next_sentence_accuracy": right.float().mean()}
+        return {"loss": loss, "next_sentence_accuracy": right.float().mean()}
+
+
+def module_of(objective: Objective) -> type[LanguageModel]:
+    """The module that trains for an objective."""
+    masked: dict[Objective, type[LanguageModel]] = {
+        "masked_lm": MaskedLanguageModel,
+        "masked_lm_nsp": NextSentenceModel,
+    }
+    return masked.get(objective, LanguageModel)
 
 
 def _weighted(batch: Tensors) -> tuple[Tensors, torch.Tensor | float, torch.Tensor | float]:

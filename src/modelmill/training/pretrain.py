@@ -67,7 +67,7 @@ def pretrain(
     """
     import pytorch_lightning as lightning
 
-    from modelmill.training.language_model_module import LanguageModel, NextSentenceModel, tensors
+    from modelmill.training.language_model_module import module_of, tensors
     from modelmill.training.module import Batches
 
     plan = spec.training
@@ -78,8 +78,7 @@ def pretrain(
     model, origin = _start(start, tokenizer, spec)
     training, validation = _objectives(stored, tokenizer, spec)
     _check_size(training, validation, plan)
-    kind = NextSentenceModel if spec.objective == "masked_lm_nsp" else LanguageModel
-    module = kind(model, plan, Stream(training, plan.batch_blocks, plan.seed))
+    module = module_of(spec.objective)(model, plan, Stream(training, plan.batch_blocks, plan.seed))
     held_out = fixed_batches(validation, VALIDATION_BATCHES, plan.seed)
     curves, report = fit(
         module,
