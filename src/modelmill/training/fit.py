@@ -146,7 +146,7 @@ def fit(
             logger=False,
             callbacks=[TQDMProgressBar(refresh_rate=20), curves, checkpoints],
         )
-        trainer.fit(module, val_dataloaders=validation, ckpt_path=state, weights_only=True)
+        trainer.fit(module, val_dataloaders=validation.shared(0, 1), ckpt_path=state, weights_only=True)
     _check_ended(trainer, plan)
     if plan.monitor:
         checkpoints.load_best(module)

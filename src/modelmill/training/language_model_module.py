@@ -40,12 +40,12 @@ class LanguageModel(TrainedModule):
         self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["labels"]))
         return loss
 
-    def validation_step(self, batch: Tensors, _: int) -> None:
+    def validation_step(self, counted: tuple[Tensors, bool], _: int) -> None:
         """Loss on held-out text, and what else the objective is judged by."""
+        batch, counts = counted
         output = self.model(**batch)
-        figures = {"loss": output.loss, **self.figures(output, batch)}
-        for name, value in figures.items():
-            self.log(f"validation_{name}", value, prog_bar=True, batch_size=len(batch["labels"]))
+        for name, value in {"loss": output.loss, **self.figures(output, batch)}.items():
+            self.judge(name, value, len(batch["labels"]) * counts)
 
     def figures(self, output: Any, batch: Tensors) -> Tensors:
         """More figures than the loss."""

@@ -1,11 +1,13 @@
 """What all our Lightning modules share: optimiser, schedule, clipping."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
+from torchmetrics import MeanMetric
 
 from modelmill.specs.training import OptimizerSpec, Schedule
 from modelmill.training.parameters_module import parameter_groups, shrink
@@ -26,6 +28,17 @@ class Batches:
 
     def __iter__(self) -> Iterator[Any]:
         return map(self._make, range(self._start, self._count))
+
+    def shared(self, rank: int, ranks: int) -> "Batches":
+        """Every `ranks`-th one, and whether it counts: all ranks get as many, for a model that is spread over them
+        answers when all of them ask; what is too much is the first one again, which does not count.
+        """
+
+        def own(i: int) -> tuple[Any, bool]:
+            counts = i * ranks + rank < self._count
+            return self._make(i * ranks + rank if counts else 0), counts
+
+        return Batches(own, -(-self._count // ranks))
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: where to start follows from what Lightning counts. Without this it would warn."""
@@ -51,6 +64,7 @@ class TrainedModule(lightning.LightningModule, ABC):
         """Tokens, padding not counted, and examples so far."""
         self.passed = 0
         """Batches of the current epoch that an earlier process has trained on."""
+        self.means = torch.nn.ModuleDict()
 
     @abstractmethod
     def loss(self, batch: Any) -> torch.Tensor:
@@ -59,6 +73,17 @@ class TrainedModule(lightning.LightningModule, ABC):
     @abstractmethod
     def sizes(self, batch: Any) -> tuple[int, int]:
         """Tokens of a batch, padding not counted, and its examples."""
+
+    def judge(self, name: str, value: torch.Tensor, count: int) -> None:
+        """Log a figure of a validation batch; in all it is the mean over what was counted, on all ranks.
+
+        Lightning's own mean would be wrong on several CPUs: it divides counts by the ranks and cuts off the rest.
+        """
+        if name not in self.means:  # nan stays nan; by "disable" MeanMetric would leave out the counts as well
+            self.means[name] = MeanMetric(nan_strategy=math.nan).to(value.device)
+        mean = cast(MeanMetric, self.means[name])
+        mean.update(value, count)
+        self.log(f"validation_{name}", mean, prog_bar=True, batch_size=count, metric_attribute=f"means.{name}")
 
     def note(self, batch: Any) -> None:
         """Take note of what a batch had; within the step, for states are saved right after it."""
