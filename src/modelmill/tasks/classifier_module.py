@@ -62,6 +62,8 @@ class Classifier(TrainedModule):
         """Cross-entropy, each record weighing as its class does."""
         logits, labels = self._logits(buckets), _labels(buckets)
         smoothing = self.spec.label_smoothing
+        if not (labels >= 0).any():
+            return logits.sum() * 0
         if self.class_weights is None:
             return torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
         losses = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
@@ -75,21 +77,29 @@ class Classifier(TrainedModule):
         """Tokens and records."""
         return sum(int(mask.sum()) for _, mask, _ in batch[0]), len(_labels(batch[0]))
 
-    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+    def part(self, batch: Batch, part: int, parts: int) -> Batch:
+        """Every `parts`-th record of each bucket; instead of none the first one, which then has no label."""
+        return [_part(bucket, part, parts) for bucket in batch[0]], batch[1]
+
+    def weight(self, batch: Batch) -> int:
+        """Records."""
+        return int((_labels(batch[0]) >= 0).sum())
+
+    def training_step(self, piece: tuple[Batch, float], _: int) -> torch.Tensor:
         """The loss, with that of the adversary where one is declared."""
-        buckets, factor = batch
+        (buckets, of_step), of_ranks = piece
         if self.spec.adversarial:
             masks, embeddings = [mask for _, mask, _ in buckets], self.model.get_input_embeddings()
             loss, harder = adversarial_loss(
                 lambda: self._loss(buckets), embeddings, masks, self.spec.adversarial.epsilon
             )
-            self.log("adversarial_loss", harder, batch_size=len(_labels(buckets)))
+            self.log("adversarial_loss", harder * of_ranks, batch_size=len(_labels(buckets)))
             total = loss + harder
         else:
             total = loss = self._loss(buckets)
-        self.note(batch)
-        self.log("train_loss", loss, prog_bar=True, batch_size=len(_labels(buckets)))
-        return total * factor
+        self.note((buckets, of_step))
+        self.log("train_loss", loss * of_ranks, prog_bar=True, batch_size=len(_labels(buckets)))
+        return total * of_step * of_ranks
 
     def validation_step(self, counted: tuple[Batch, bool], _: int) -> None:
         """Plain cross-entropy and macro-F1 on the validation split."""
@@ -101,6 +111,11 @@ class Classifier(TrainedModule):
         if counts:
             self.f1.update(logits, labels)
         self.log("validation_macro_f1", self.f1, prog_bar=True, batch_size=count)
+
+
+def _part(bucket: list[torch.Tensor], part: int, parts: int) -> list[torch.Tensor]:
+    ids, mask, labels = (tensor[part::parts] for tensor in bucket)
+    return [ids, mask, labels] if len(ids) else [bucket[0][:1], bucket[1][:1], torch.full_like(bucket[2][:1], -100)]
 
 
 def _labels(buckets: Buckets) -> torch.Tensor:

@@ -33,9 +33,18 @@ class LanguageModel(TrainedModule):
         ids = batch["input_ids"]
         return int(batch["attention_mask"].sum()) if "token_type_ids" in batch else ids.numel(), len(ids)
 
-    def training_step(self, batch: Tensors, _: int) -> torch.Tensor:
+    def part(self, batch: Tensors, part: int, parts: int) -> Tensors:
+        """Every `parts`-th block."""
+        return {name: value[part::parts].contiguous() for name, value in batch.items()}
+
+    def weight(self, batch: Tensors) -> int:
+        """Tokens to predict."""
+        return int((batch["labels"] >= 0).sum())
+
+    def training_step(self, piece: tuple[Tensors, float], _: int) -> torch.Tensor:
         """Loss of one batch."""
-        loss = self.loss(batch)
+        batch, factor = piece
+        loss = self.loss(batch) * factor
         self.note(batch)
         self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["labels"]))
         return loss

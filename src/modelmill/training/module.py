@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytorch_lightning as lightning
@@ -12,6 +13,15 @@ from torchmetrics import MeanMetric
 from modelmill.specs.training import OptimizerSpec, Schedule
 from modelmill.training.parameters_module import parameter_groups, shrink
 from modelmill.training.schedules_module import new_schedule
+
+
+@dataclass(frozen=True)
+class Split:
+    """A batch is computed in `micro` pieces one after another, on each of `ranks` processes."""
+
+    micro: int = 1
+    ranks: int = 1
+    rank: int = 0
 
 
 class Batches:
@@ -64,6 +74,7 @@ class TrainedModule(lightning.LightningModule, ABC):
         """Tokens, padding not counted, and examples so far."""
         self.passed = 0
         """Batches of the current epoch that an earlier process has trained on."""
+        self.split = Split()
         self.means = torch.nn.ModuleDict()
 
     @abstractmethod
@@ -73,6 +84,19 @@ class TrainedModule(lightning.LightningModule, ABC):
     @abstractmethod
     def sizes(self, batch: Any) -> tuple[int, int]:
         """Tokens of a batch, padding not counted, and its examples."""
+
+    @abstractmethod
+    def part(self, batch: Any, part: int, parts: int) -> Any:
+        """Every `parts`-th row of a batch, from row `part` on."""
+
+    @abstractmethod
+    def weight(self, batch: Any) -> int:
+        """What its mean loss is a mean over."""
+
+    def piece(self, batch: Any) -> tuple[Any, float]:
+        """This rank's part of a batch, and a factor on its loss: with it, the mean over the ranks is the batch's."""
+        part = self.part(batch, self.split.rank, self.split.ranks)
+        return part, self.split.ranks * self.weight(part) / self.weight(batch)
 
     def judge(self, name: str, value: torch.Tensor, count: int) -> None:
         """Log a figure of a validation batch; in all it is the mean over what was counted, on all ranks.
@@ -106,7 +130,7 @@ class TrainedModule(lightning.LightningModule, ABC):
         """The batches of the current epoch that are left."""
         make, count = self.epoch_batches(self.current_epoch)
         start, self.passed = self.passed % count, 0
-        return Batches(make, count, start)
+        return Batches(lambda i: self.piece(make(i)), count, start)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """All that is trained, at one rate."""
