@@ -9,6 +9,7 @@ from modelmill.specs.source import Label
 
 Precision = Literal["bf16-mixed", "32-true"]
 DeclaredPrecision = Literal["auto", "bf16-mixed", "32-true"]
+Strategy = Literal["ddp", "fsdp"]
 Schedule = Literal["linear", "cosine", "one_cycle"]
 ClassWeights = Annotated[
     Annotated[Literal["none", "balanced"], Tag("name")]
@@ -28,6 +29,26 @@ class OptimizerSpec(Spec):
     checkpoint_minutes: float = Field(
         5.0, ge=0, description="how often the state is saved, besides at each validation: what a kill costs at most"
     )
+    devices: int = Field(
+        1, ge=1, description="processes on each machine, which share every batch: one for each GPU, or on the CPU"
+    )
+    nodes: int = Field(1, ge=1, description="machines, with `devices` processes on each; they need a shared disk")
+    strategy: Strategy = Field(
+        "ddp",
+        description="ddp: every process holds the whole model; fsdp: weights, gradients and optimiser are spread over "
+        "the processes",
+    )
+
+    @property
+    def processes(self) -> int:
+        """In all."""
+        return self.devices * self.nodes
+
+    @model_validator(mode="after")
+    def _something_to_spread_over(self) -> Self:
+        if self.strategy == "fsdp" and self.processes == 1:
+            raise ValueError("`strategy: fsdp` spreads a model over processes; raise `devices`, or leave it out")
+        return self
 
 
 class FreezeSpec(Spec):
@@ -136,3 +157,12 @@ class PretrainingTrainingSpec(OptimizerSpec):
     )
     precision: DeclaredPrecision = "auto"
     seed: int = Field(0, ge=0, description="of the weights, the masks, the pairs and the order of the text")
+
+    @model_validator(mode="after")
+    def _a_block_for_each(self) -> Self:
+        if self.batch_blocks < self.processes:
+            raise ValueError(
+                f"`batch_blocks: {self.batch_blocks}` cannot be shared by {self.processes} processes "
+                "(`devices` x `nodes`); raise it"
+            )
+        return self

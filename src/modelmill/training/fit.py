@@ -19,14 +19,16 @@ from pydantic import BaseModel
 
 from modelmill.errors import UserError
 from modelmill.specs.training import DeclaredPrecision, Precision
+from modelmill.training.ranks import Place
 
 if TYPE_CHECKING:
+    from modelmill.training.checkpoints_module import Checkpoints
     from modelmill.training.module import Batches, TrainedModule
 
 STATE, BEST, IDENTITY = "last.ckpt", "best.ckpt", "identity"
 """Files of a training that is under way: its last state, its best weights, which training it is."""
 
-LAYOUT = 1
+LAYOUT = 2
 """Of what is in a state, and of what makes a batch: raise it when either changes."""
 
 WORTH_CASTING = 1.2
@@ -74,11 +76,13 @@ class Work:
         text = json.dumps([LAYOUT, declared, *parts, *versions])
         return cls(folder, hashlib.sha256(text.encode()).hexdigest())
 
-    def begin(self) -> Path | None:
-        """The state to go on from, or None after everything else was removed from the folder."""
+    def begin(self, rank: int = 0) -> Path | None:
+        """The state to go on from, or None after rank 0 has removed everything else from the folder."""
         mark = self.folder / IDENTITY
         if mark.is_file() and mark.read_text() == self.identity:
             return self.folder / STATE if (self.folder / STATE).is_file() else None
+        if rank:
+            return None
         clear(self.folder)
         self.folder.mkdir(parents=True)
         mark.write_text(self.identity)
@@ -100,18 +104,21 @@ def resolve_precision(precision: DeclaredPrecision) -> Precision:
         return precision
     import torch
 
+    from modelmill.training.ranks_module import agreed
     from modelmill.training.speed_module import peak_flops
 
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     gain = peak_flops(torch.device("cpu"), "bf16-mixed") / peak_flops(torch.device("cpu"), "32-true")
-    return "bf16-mixed" if gain > WORTH_CASTING else "32-true"
+    return agreed("bf16-mixed" if gain > WORTH_CASTING else "32-true")
 
 
 def fit(
     module: "TrainedModule", validation: "Batches", plan: FitPlan, work: Work
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Train the module in place; it ends with the best weights. One that was killed goes on, bit for bit.
+
+    In several processes each calls this one, and the module of rank 0 ends with the weights.
 
     Args:
         module: what to train.
@@ -121,7 +128,7 @@ def fit(
 
     Returns:
         the curves (columns `CURVE`) and a report: steps, epochs, seconds in all and of training alone, precision, best
-        score, and what `speed` tells.
+        score, processes and their strategy, and what `speed` tells.
 
     Raises:
         UserError: when it ended before its budget was used.
@@ -132,35 +139,48 @@ def fit(
 
     from modelmill.training.checkpoints_module import Checkpoints
     from modelmill.training.curves_module import Curves
-    from modelmill.training.speed_module import speed
+    from modelmill.training.module import Split
+    from modelmill.training.ranks_module import trainer_options
 
-    precision, curves = resolve_precision(plan.precision), Curves()
-    state, checkpoints = work.begin(), Checkpoints(work.folder, plan)
+    precision, curves, place = resolve_precision(plan.precision), Curves(), Place.here()
+    state, checkpoints = work.begin(place.rank), Checkpoints(work.folder, plan)
+    module.split = Split(ranks=place.ranks, rank=place.rank)
     module.passed = _batches_passed(state) if state else 0
     with _quiet():
         # A guard for readers of memory that nobody wrote; it costs a pass over every new tensor.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         trainer = lightning.Trainer(
             **_trainer_options(plan),
+            **trainer_options(module.optimizer_spec),
             precision=precision,
-            logger=False,
             callbacks=[TQDMProgressBar(refresh_rate=20), curves, checkpoints],
         )
-        trainer.fit(module, val_dataloaders=validation.shared(0, 1), ckpt_path=state, weights_only=True)
+        held_out = validation.shared(place.rank, place.ranks)
+        trainer.fit(module, val_dataloaders=held_out, ckpt_path=state, weights_only=True)
     _check_ended(trainer, plan)
-    if plan.monitor:
+    report = _report(trainer, checkpoints, module, precision)
+    module.put_together()
+    if plan.monitor and place.rank == 0:
         checkpoints.load_best(module)
-    report = {
+    logging.getLogger(__name__).info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))
+    return curves.table(), report
+
+
+def _report(trainer: Any, checkpoints: "Checkpoints", module: "TrainedModule", precision: Precision) -> dict[str, Any]:
+    from modelmill.training.speed_module import speed
+
+    ranks, seconds = Place.here().ranks, checkpoints.seconds - checkpoints.beside
+    return {
+        "processes": ranks,
+        "strategy": module.optimizer_spec.strategy if ranks > 1 else None,
         "steps": trainer.global_step,
         "epochs": trainer.current_epoch,
         "seconds": round(checkpoints.seconds, 1),
         "precision": precision,
         "best": checkpoints.best,
-        "training_seconds": round(checkpoints.seconds - checkpoints.beside, 1),
-        **speed(module, trainer.strategy.root_device, checkpoints.seconds - checkpoints.beside, precision),
+        "training_seconds": round(seconds, 1),
+        **speed(module, trainer.strategy.root_device, seconds, precision),
     }
-    logging.getLogger(__name__).info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))
-    return curves.table(), report
 
 
 def _batches_passed(state: Path) -> int:
@@ -191,8 +211,8 @@ def _trainer_options(plan: FitPlan) -> dict[str, Any]:
         "max_steps": plan.max_steps,
         "accumulate_grad_batches": plan.accumulate,
         "deterministic": True,
+        "logger": False,
         "reload_dataloaders_every_n_epochs": 1,
-        "devices": 1,  # more would start `kedro run` again in every process
         "check_val_every_n_epoch": 1 if plan.validate_every is None else None,
         "val_check_interval": plan.validate_every,
         "enable_model_summary": False,

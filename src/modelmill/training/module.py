@@ -8,11 +8,14 @@ from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
+from torch.distributed.tensor import DTensor
 from torchmetrics import MeanMetric
 
 from modelmill.specs.training import OptimizerSpec, Schedule
 from modelmill.training.parameters_module import parameter_groups, shrink
+from modelmill.training.ranks_module import summed
 from modelmill.training.schedules_module import new_schedule
+from modelmill.training.sharding_module import put_together, spread
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,13 @@ class TrainedModule(lightning.LightningModule, ABC):
         self.decay = decay
         self.schedule: Schedule = schedule
         self.read: tuple[int, int] = (0, 0)
-        """Tokens, padding not counted, and examples so far."""
+        """Tokens, padding not counted, and examples so far; in all they are the sums over the ranks."""
         self.passed = 0
         """Batches of the current epoch that an earlier process has trained on."""
         self.split = Split()
+        self.whole: list[Any] = []
+        """The model, while a copy that is spread over the processes is trained; in a list, for it is no part of this
+        module."""
         self.means = torch.nn.ModuleDict()
 
     @abstractmethod
@@ -116,11 +122,11 @@ class TrainedModule(lightning.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The counts go on, too."""
-        checkpoint["read"] = list(self.read)
+        checkpoint["read"] = summed(self.read)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
-        self.read = tuple(checkpoint["read"])
+        self.read = tuple(checkpoint["read"]) if self.split.rank == 0 else (0, 0)
 
     @abstractmethod
     def epoch_batches(self, epoch: int) -> tuple[Callable[[int], Any], int]:
@@ -131,6 +137,19 @@ class TrainedModule(lightning.LightningModule, ABC):
         make, count = self.epoch_batches(self.current_epoch)
         start, self.passed = self.passed % count, 0
         return Batches(lambda i: self.piece(make(i)), count, start)
+
+    def configure_model(self) -> None:
+        """Spread the model over the processes, where that is declared; `put_together` takes it back."""
+        if self.split.ranks > 1 and self.optimizer_spec.strategy == "fsdp" and not self.whole:
+            assert self.device_mesh, "Lightning makes one for this strategy"
+            self.whole.append(self.model)
+            self.model = spread(self.model, self.device_mesh["data_parallel"])
+
+    def put_together(self) -> None:
+        """The model as it was, with the trained weights on rank 0; all ranks must call it."""
+        if self.whole:
+            put_together(self.model, self.whole[0])
+            self.model = self.whole.pop()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """All that is trained, at one rate."""
@@ -149,5 +168,6 @@ class TrainedModule(lightning.LightningModule, ABC):
         most = self.optimizer_spec.gradient_clip
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         if norm + 1e-6 > most:  # else torch would multiply all of them by one
             torch.nn.utils.clip_grads_with_norm_(self.parameters(), most, norm)

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from modelmill.specs.training import Precision
 from modelmill.training.module import TrainedModule
+from modelmill.training.ranks_module import gathered, summed
 
 SIZE, ROUNDS = 1024, 8
 """Of the matrices whose product is timed; on a GPU they are eight times as large."""
@@ -18,22 +19,28 @@ SIZE, ROUNDS = 1024, 8
 def speed(module: TrainedModule, device: torch.device, seconds: float, precision: Precision) -> dict[str, Any]:
     """Tokens, examples, tokens a second, FLOP/s, their share of the measured peak, peak memory in MiB.
 
+    Of all ranks, which must all call it; memory is that of the one that takes most.
+
     FLOP are those of the matrix products of one batch, forward and backward, by torch's own counter, which leaves
     attention out on a CPU and, here, an adversary's pass.
     """
     memory = peak_memory_mb(device)
-    module.to(device)  # Lightning has taken it off
+    split = module.split
+    if not module.whole:
+        module.to(device)  # Lightning has taken it off
     make, _ = module.epoch_batches(0)
-    batch = move_data_to_device(make(0), device)
+    batch = move_data_to_device(module.part(make(0), split.rank, split.ranks), device)
     with FlopCounterMode(display=False) as counter:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
             loss = module.loss(batch)
         torch.autograd.backward(loss)
     module.zero_grad(set_to_none=True)
-    module.cpu()
-    tokens, examples = module.read
-    flops = counter.get_total_flops() / module.sizes(batch)[0] * tokens / seconds
-    peak = peak_flops(device, precision)
+    if not module.whole:
+        module.cpu()
+    of_batch, in_batch = summed([counter.get_total_flops(), module.sizes(batch)[0]])
+    tokens, examples = summed(module.read)
+    flops = of_batch / in_batch * tokens / seconds
+    (peak,) = summed([peak_flops(device, precision)])  # ranks compute at the same time, as in training
     return {
         "tokens": tokens,
         "examples": examples,
@@ -42,7 +49,7 @@ def speed(module: TrainedModule, device: torch.device, seconds: float, precision
         "tera_flops": round(flops / 1e12, 4),
         "peak_tera_flops": round(peak / 1e12, 4),
         "share_of_peak": round(flops / peak, 4),
-        "peak_memory_mb": memory,
+        "peak_memory_mb": max(gathered(memory)),
     }
 
 
