@@ -33,6 +33,13 @@ def sweep(final: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
+def write_whole(final: Path, text: str) -> None:
+    """Write a small file aside; it takes its name when it is complete."""
+    part = aside(final, "part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, final)
+
+
 @contextmanager
 def scratch(root: str) -> Iterator[Path]:
     """A folder on the disk of the data, for what does not fit into memory; it is gone afterwards."""
