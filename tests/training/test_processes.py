@@ -227,17 +227,28 @@ def check_same(found: Made, expected: Made, folder: Path) -> None:
         np.testing.assert_allclose(tensor, others[name], rtol=0, atol=5e-5, err_msg=name)
 
 
+ADAPTED = {"lora": {}, "accumulate": 2, "gradient_checkpointing": True, "schedule": "one_cycle", "warmup": 0.3}
+FROZEN = {"freeze": {"embeddings": True}, "layer_decay": 0.9, "l1": 0.01, "adversarial": {}, "label_smoothing": 0.1}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-@pytest.mark.parametrize(("train", "processes"), [(masked_lm, 3), (classification, 2)])
-def test_processes_train_as_one(data: Path, tmp_path: Path, train: Any, processes: int, strategy: str) -> None:
+@pytest.mark.parametrize(
+    ("train", "processes", "options"),
+    [(masked_lm, 3, {}), (classification, 2, {}), (classification, 2, ADAPTED), (classification, 2, FROZEN)],
+    ids=["pretraining", "fine-tuning", "adapted", "frozen"],
+)
+def test_processes_train_as_one(
+    data: Path, tmp_path: Path, train: Any, processes: int, options: Any, strategy: str
+) -> None:
     """Processes with parts of each batch have the curves, the best epoch and the weights of one, also where neither the
     four blocks of a batch nor the four batches to validate on are a multiple of three."""
-    found = train(data, tmp_path / "found/work", devices=processes, strategy=strategy)
+    found = train(data, tmp_path / "found/work", devices=processes, strategy=strategy, **options)
     assert (found[1]["processes"], found[1]["strategy"]) == (processes, strategy)
     assert len(found[0]) > 5
-    check_same(found, train(data, tmp_path / "expected/work"), tmp_path / "models")
-    assert not list(tmp_path.glob("*/*"))[2:], "nothing but the two models is left"
+    check_same(found, train(data, tmp_path / "expected/work", **options), tmp_path / "models")
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")}
+    assert left == {"models/found", "models/expected"}
 
 
 @pytest.mark.slow
