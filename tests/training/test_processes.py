@@ -25,6 +25,7 @@ from modelmill.digest import tensor_digest
 from modelmill.errors import DataError, UserError
 from modelmill.specs.backbone import PretrainingSpec
 from modelmill.specs.training import FineTuningSpec, TokenizationSpec
+from modelmill.tasks.classifier_module import Classifier
 from modelmill.tasks.text_classification import fine_tune
 from modelmill.tokenization.tokens import tokenize_product
 from modelmill.training.checkpoints_module import Checkpoints
@@ -37,6 +38,7 @@ from modelmill.training.processes import JOB, RENDEZVOUS, Job, Made
 from modelmill.training.ranks import AGENT
 from tests.conftest import ROOT, make_project
 from tests.training import jobs
+from tests.training.models import classifier, texts
 from tests.training.tiny import corpus_of, encoded_in, specified, tokenizer_of
 
 
@@ -61,6 +63,19 @@ def test_batches_are_shared_out(count: int, ranks: int) -> None:
     assert len({len(share) for share in shares}) == 1
     assert sorted(batch for share in shares for batch, counts in share if counts) == sorted(map(str, range(count)))
     assert all(batch == "0" for share in shares for batch, counts in share if not counts)
+
+
+def test_a_batch_that_does_not_count_changes_no_figure() -> None:
+    """Neither the mean loss nor macro-F1."""
+    module = Classifier(classifier("bert"), texts(20), FineTuningSpec(), None)
+    module.log = lambda *_, **__: None
+    counted, other = (next(iter(module.validation_batches(texts(9, seed), 1000))) for seed in (1, 2))
+    figures = []
+    for step in ((counted, True), (other, False), (other, True)):
+        module.validation_step(step, 0)
+        figures.append((float(module.f1.compute()), float(module.means["loss"].compute())))
+    assert figures[0] == figures[1]
+    assert all(before != after for before, after in zip(figures[1], figures[2], strict=True))
 
 
 def test_a_declaration_comes_back_from_a_job(tmp_path: Path) -> None:
