@@ -66,6 +66,13 @@ def release(path: Path) -> None:
         os.close(_held.pop(path.absolute()))
 
 
+def write_whole(final: Path, text: str) -> None:
+    """Write a small file aside; it takes its name when it is complete."""
+    part = aside(final, "part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, final)
+
+
 @contextmanager
 def scratch(root: str) -> Iterator[Path]:
     """A folder on the disk of the data, for what does not fit into memory; it is gone afterwards."""

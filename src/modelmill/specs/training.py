@@ -9,6 +9,7 @@ from modelmill.specs.source import Label
 
 Precision = Literal["bf16-mixed", "32-true"]
 DeclaredPrecision = Literal["auto", "bf16-mixed", "32-true"]
+Strategy = Literal["ddp", "fsdp"]
 Schedule = Literal["linear", "cosine", "one_cycle"]
 MicroBatches = Literal["auto"] | Annotated[int, Field(ge=1)]
 ClassWeights = Annotated[
@@ -34,6 +35,26 @@ class OptimizerSpec(Spec):
         description="pieces that a batch is computed in, one after another, so that it fits into memory; what is "
         "learned from it does not depend on them. auto: the fewest that fit, and twice as many when memory runs out",
     )
+    devices: int = Field(
+        1, ge=1, description="processes on each machine, which share every batch: one for each GPU, or on the CPU"
+    )
+    nodes: int = Field(1, ge=1, description="machines, with `devices` processes on each; they need a shared disk")
+    strategy: Strategy = Field(
+        "ddp",
+        description="ddp: every process holds the whole model; fsdp: weights, gradients and optimiser are spread over "
+        "the processes",
+    )
+
+    @property
+    def processes(self) -> int:
+        """In all."""
+        return self.devices * self.nodes
+
+    @model_validator(mode="after")
+    def _something_to_spread_over(self) -> Self:
+        if self.strategy == "fsdp" and self.processes == 1:
+            raise ValueError("`strategy: fsdp` spreads a model over processes; raise `devices`, or leave it out")
+        return self
 
 
 class FreezeSpec(Spec):
@@ -142,3 +163,12 @@ class PretrainingTrainingSpec(OptimizerSpec):
     )
     precision: DeclaredPrecision = "auto"
     seed: int = Field(0, ge=0, description="of the weights, the masks, the pairs and the order of the text")
+
+    @model_validator(mode="after")
+    def _a_block_for_each(self) -> Self:
+        if self.batch_blocks < self.processes:
+            raise ValueError(
+                f"`batch_blocks: {self.batch_blocks}` cannot be shared by {self.processes} processes "
+                "(`devices` x `nodes`); raise it"
+            )
+        return self

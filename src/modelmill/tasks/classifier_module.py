@@ -114,14 +114,16 @@ class Classifier(TrainedModule):
         loss, harder = adversarial_loss(lambda: self._loss(buckets), embeddings, masks, self.spec.adversarial.epsilon)
         return (loss + harder) * factor, {"train_loss": loss * factor, "adversarial_loss": harder * factor}
 
-    def validation_step(self, batch: Batch, _: int) -> None:
+    def validation_step(self, counted: tuple[Batch, bool], _: int) -> None:
         """Plain cross-entropy and macro-F1 on the validation split."""
+        batch, counts = counted
         buckets = batch[0]
         logits, labels = self._logits(buckets), _labels(buckets)
-        loss = torch.nn.functional.cross_entropy(logits, labels)
-        self.f1.update(logits, labels)
-        self.log("validation_loss", loss, batch_size=len(labels))
-        self.log("validation_macro_f1", self.f1, prog_bar=True, batch_size=len(labels))
+        count = len(labels) * counts
+        self.judge("loss", torch.nn.functional.cross_entropy(logits, labels), count)
+        if counts:
+            self.f1.update(logits, labels)
+        self.log("validation_macro_f1", self.f1, prog_bar=True, batch_size=count)
 
 
 def _labels(buckets: Buckets) -> torch.Tensor:

@@ -19,6 +19,7 @@ from modelmill.training.batches import length_buckets, padded
 from modelmill.training.class_weights import class_weights
 from modelmill.training.fit import FitPlan, Work, clear, fit
 from modelmill.training.prepare import prepared
+from modelmill.training.processes import Made, in_processes
 
 BATCH_TOKENS = 8192
 """Tokens of a batch at prediction, padding included: about 100 MB of activations for a small encoder."""
@@ -44,9 +45,8 @@ class TrainedClassifier:
         clear(self.checkpoints)
 
 
-def fine_tune(
-    tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path
-) -> tuple[pl.DataFrame, dict[str, Any], TrainedClassifier]:
+@in_processes
+def fine_tune(tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path) -> Made:
     """Fine-tune a backbone; the weights of the epoch with the best validation macro-F1 are kept.
 
     Args:
@@ -65,9 +65,8 @@ def fine_tune(
     return _train(tokens, backbone, spec, checkpoints, random_start=False)
 
 
-def fine_tune_random_start(
-    tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path
-) -> tuple[pl.DataFrame, dict[str, Any], TrainedClassifier]:
+@in_processes
+def fine_tune_random_start(tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path) -> Made:
     """The control: `fine_tune` in every respect, but the backbone's weights are random."""
     return _train(tokens, backbone, spec, checkpoints, random_start=True)
 

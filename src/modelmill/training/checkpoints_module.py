@@ -3,14 +3,19 @@
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
+from modelmill.training.curves_module import EVERY
 from modelmill.training.fit import BEST, STATE, FitPlan
+from modelmill.training.ranks import Place
+from modelmill.training.ranks_module import agreed, die_at_once, gathered
 
 
 class Checkpoints(Checkpoint):
@@ -22,7 +27,8 @@ class Checkpoints(Checkpoint):
 
     def __init__(self, folder: Path, plan: FitPlan) -> None:
         self._folder, self._plan = folder, plan
-        self._random: dict[str, Any] | None = None
+        self._place = Place.here()
+        self._random: list[torch.Tensor] | None = None
         self._best, self._waited = float("-inf"), 0
         self.seconds, self.beside = 0.0, 0.0
         """Time of what led to the result, and what of it went into validation and the writing of states."""
@@ -38,15 +44,14 @@ class Checkpoints(Checkpoint):
         """What Lightning does not keep; it is read back without unpickling, so plain values and tensors only."""
         self._count(pausing=True)  # the state is being written
         return {
-            "cpu": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all(),
+            "random": gathered([torch.get_rng_state(), *torch.cuda.get_rng_state_all()]),
             "best": [self._best, self._waited],
             "time": [self.seconds, self.beside],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._random = state
+        self._random = state["random"][self._place.rank]
         self._best, self._waited = state["best"]
         self.seconds, self.beside = state["time"]
 
@@ -69,23 +74,37 @@ class Checkpoints(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop here: an epoch that a state has behind it is ended once more, so what had stopped early does again."""
         trainer.should_stop = self._waited >= self._plan.patience
+        if self._place.ranks > 1:
+            die_at_once()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Dropout goes on with the numbers that it would have had; starting up has drawn others."""
+        """Dropout goes on with the numbers that it would have had; starting up has drawn others. Ranks drop different
+        units: they are parts of one batch.
+        """
         if self._random:
-            torch.set_rng_state(self._random["cpu"])
-            torch.cuda.set_rng_state_all(self._random["cuda"])
+            torch.set_rng_state(self._random[0])
+            torch.cuda.set_rng_state_all(self._random[1:])
             self._random = None
+        elif self._place.rank and trainer.global_step == 0 and batch_idx == 0:
+            seeds = np.random.SeedSequence((torch.initial_seed(), self._place.rank))
+            torch.manual_seed(int(seeds.generate_state(1)[0]))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save when it is time, between two steps, and no validation follows."""
         loop = trainer.fit_loop.epoch_loop
-        due = time.monotonic() - self._saved >= self._plan.checkpoint_seconds
-        if due and not loop._should_accumulate() and not self._validates_next(trainer, batch_idx + 1):
+        if loop._should_accumulate() or self._validates_next(trainer, batch_idx + 1):
+            return
+        if self._due(trainer.global_step):
             self._count(pausing=True)
             self._save(trainer)
+
+    def _due(self, step: int) -> bool:
+        """Ranks go by the clock of rank 0. They ask it every tenth step, for an answer is waited for."""
+        if self._plan.checkpoint_seconds and self._place.ranks > 1 and step % EVERY:
+            return False
+        return agreed(time.monotonic() - self._saved >= self._plan.checkpoint_seconds)
 
     def _validates_next(self, trainer: Trainer, batches: int) -> bool:
         every = self._plan.validate_every
@@ -102,12 +121,17 @@ class Checkpoints(Checkpoint):
             self._waited = 0 if score > self._best else self._waited + 1
             if score > self._best:
                 self._best = score
-                write_aside(self._folder / BEST, lambda path: torch.save(pl_module.state_dict(), path))
+                weights = trainer.strategy.lightning_module_state_dict()  # put together by all ranks
+                if self._place.rank == 0:
+                    write_aside(self._folder / BEST, partial(torch.save, weights))
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         """Save the state within a pause, which ends here."""
-        write_aside(self._folder / STATE, trainer.save_checkpoint)
+        if self._place.rank == 0:
+            write_aside(self._folder / STATE, trainer.save_checkpoint)
+        else:
+            trainer.save_checkpoint(self._folder / STATE)  # gives its part of the weights, and writes no file
         self._count(pausing=False)
         self._saved = self._now
 

@@ -22,17 +22,20 @@ class Curves(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Losses of every tenth step: those of its last batch, where it has several."""
+        """Losses of every tenth step."""
         if trainer.global_step % EVERY == 0 and not trainer.fit_loop.epoch_loop._should_accumulate():
-            self._add(trainer, "train_loss", "adversarial_loss")
+            self._add(trainer, "train_loss", "adversarial_loss", average=True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """All figures of the validation."""
         self._add(trainer, *(name for name in trainer.callback_metrics if name.startswith("validation_")))
 
-    def _add(self, trainer: Trainer, *names: str) -> None:
-        found = trainer.callback_metrics
-        self._rows += [(name, trainer.global_step, float(found[name])) for name in names if name in found]
+    def _add(self, trainer: Trainer, *names: str, average: bool = False) -> None:
+        """Each rank logs the loss of its part of a batch; figures of a validation are of all ranks already."""
+        found = {name: trainer.callback_metrics[name] for name in names if name in trainer.callback_metrics}
+        if average:
+            found = {name: trainer.strategy.reduce(value.clone(), reduce_op="mean") for name, value in found.items()}
+        self._rows += [(name, trainer.global_step, float(value)) for name, value in found.items()]
 
     def state_dict(self) -> dict[str, Any]:
         """The rows, as plain values."""

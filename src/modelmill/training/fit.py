@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from modelmill.errors import UserError
 from modelmill.files import hold, release
 from modelmill.specs.training import DeclaredPrecision, MicroBatches, Precision
+from modelmill.training.ranks import Place
 
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
@@ -84,14 +85,14 @@ class Work:
         text = json.dumps([LAYOUT, declared, *parts, *versions])
         return cls(folder, hashlib.sha256(text.encode()).hexdigest())
 
-    def begin(self) -> Path | None:
-        """The state to go on from, or None after everything else was removed from the folder.
+    def begin(self, rank: int = 0) -> Path | None:
+        """The state to go on from, or None after rank 0 has removed everything else from the folder.
 
         Raises:
             UserError: when another process trains here. From now on until `clear`, or until it ends, this one does.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        if other := hold(_lock(self.folder)):
+        if rank == 0 and (other := hold(_lock(self.folder))):
             raise UserError(
                 f"{other} trains in {self.folder}, where one training at a time may keep its state. Wait until it has "
                 "ended, or end it; then run the same command again: it goes on from the last state."
@@ -99,6 +100,8 @@ class Work:
         mark = self.folder / IDENTITY
         if mark.is_file() and mark.read_text() == self.identity:
             return self.folder / STATE if (self.folder / STATE).is_file() else None
+        if rank:
+            return None
         _remove(self.folder)
         self.folder.mkdir()
         mark.write_text(self.identity)
@@ -131,18 +134,21 @@ def resolve_precision(precision: DeclaredPrecision) -> Precision:
         return precision
     import torch
 
+    from modelmill.training.ranks_module import agreed
     from modelmill.training.speed_module import peak_flops
 
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     gain = peak_flops(torch.device("cpu"), "bf16-mixed") / peak_flops(torch.device("cpu"), "32-true")
-    return "bf16-mixed" if gain > WORTH_CASTING else "32-true"
+    return agreed("bf16-mixed" if gain > WORTH_CASTING else "32-true")
 
 
 def fit(
     module: "TrainedModule", validation: "Batches", plan: FitPlan, work: Work
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Train the module in place; it ends with the best weights. One that was killed goes on, bit for bit.
+
+    In several processes each calls this one, and the module of rank 0 ends with the weights.
 
     Args:
         module: what to train.
@@ -151,39 +157,31 @@ def fit(
         work: where to keep the state; the caller removes it once the result is safe.
 
     Returns:
-        the curves (columns `CURVE`) and a report: steps, epochs, seconds in all and of training alone, precision,
-        pieces of a batch, best score, largest memory in MiB where it can be told, and what `speed` tells.
+        the curves (columns `CURVE`) and a report: processes and their strategy, steps, epochs, seconds in all and of
+        training alone, precision, pieces of a batch, best score, largest memory of a process in MiB where it can be
+        told, and what `speed` tells.
 
     Raises:
         UserError: when it ended before its budget was used, or the memory does not suffice.
     """
+    from modelmill.training.module import Split
     from modelmill.training.processor_module import fast_on_processors
     from modelmill.training.recovery_module import within_memory
-    from modelmill.training.speed_module import speed
 
-    precision = resolve_precision(plan.precision)
+    precision, place = resolve_precision(plan.precision), Place.here()
+    module.split = Split(ranks=place.ranks, rank=place.rank)
 
     def attempt(state: Path | None) -> _Attempt:
         return _attempt(module, validation, replace(plan, precision=precision), work.folder, state)
 
     with _torch_put_back(), _quiet(), fast_on_processors(module.model), module.rows.only():
         ended = within_memory(attempt, module, plan.micro_batches, work, precision)
-        trainer, checkpoints, curves = ended.trainer, ended.checkpoints, ended.curves.table()
-        speeds = speed(module, trainer.strategy.root_device, checkpoints.seconds - checkpoints.beside, precision)
-    _check_ended(trainer, plan, curves)
-    if plan.monitor:
-        checkpoints.load_best(module)
-    report = {
-        "steps": trainer.global_step,
-        "epochs": trainer.current_epoch,
-        "seconds": round(checkpoints.seconds, 1),
-        "precision": precision,
-        "micro_batches": module.split.micro,
-        "best": checkpoints.best,
-        "training_seconds": round(checkpoints.seconds - checkpoints.beside, 1),
-        "peak_memory_mb": ended.memory,
-        **speeds,
-    }
+        report = _report(ended, module, precision)
+    curves = ended.curves.table()
+    _check_ended(ended.trainer, plan, curves)
+    module.put_together()
+    if plan.monitor and place.rank == 0:
+        ended.checkpoints.load_best(module)
     logging.getLogger(__name__).info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))
     return curves, report
 
@@ -207,15 +205,37 @@ def _attempt(
 
     from modelmill.training.checkpoints_module import Checkpoints
     from modelmill.training.curves_module import Curves
+    from modelmill.training.ranks_module import gathered, trainer_options
     from modelmill.training.speed_module import PeakMemory
 
     pieces = plan.in_pieces(module.split.micro)
     curves, checkpoints = Curves(), Checkpoints(folder, pieces)
     callbacks = [TQDMProgressBar(refresh_rate=20), curves, checkpoints]
-    trainer = Trainer(**_trainer_options(pieces), logger=False, callbacks=callbacks)
+    trainer = Trainer(**_trainer_options(pieces), **trainer_options(module.optimizer_spec), callbacks=callbacks)
     memory = PeakMemory(trainer.strategy.root_device)
-    trainer.fit(module, val_dataloaders=validation, ckpt_path=state, weights_only=True)
-    return _Attempt(trainer, curves, checkpoints, memory.mb())
+    held_out = validation.shared(module.split.rank, module.split.ranks)
+    trainer.fit(module, val_dataloaders=held_out, ckpt_path=state, weights_only=True)
+    return _Attempt(trainer, curves, checkpoints, max(gathered(memory.mb()), key=lambda mb: mb or 0))
+
+
+def _report(ended: _Attempt, module: "TrainedModule", precision: Precision) -> dict[str, Any]:
+    from modelmill.training.speed_module import speed
+
+    checkpoints, ranks = ended.checkpoints, module.split.ranks
+    seconds = checkpoints.seconds - checkpoints.beside
+    return {
+        "processes": ranks,
+        "strategy": module.optimizer_spec.strategy if ranks > 1 else None,
+        "steps": ended.trainer.global_step,
+        "epochs": ended.trainer.current_epoch,
+        "seconds": round(checkpoints.seconds, 1),
+        "precision": precision,
+        "micro_batches": module.split.micro,
+        "best": checkpoints.best,
+        "training_seconds": round(seconds, 1),
+        "peak_memory_mb": ended.memory,
+        **speed(module, ended.trainer.strategy.root_device, seconds, precision),
+    }
 
 
 def _check_ended(trainer: Any, plan: FitPlan, curves: pl.DataFrame) -> None:
@@ -239,8 +259,8 @@ def _trainer_options(plan: FitPlan) -> dict[str, Any]:
         "max_steps": plan.max_steps,
         "accumulate_grad_batches": plan.accumulate,
         "deterministic": True,
+        "logger": False,
         "reload_dataloaders_every_n_epochs": 1,
-        "devices": 1,  # more would start `kedro run` again in every process
         "check_val_every_n_epoch": 1 if plan.validate_every is None else None,
         "val_check_interval": plan.validate_every,
         "enable_model_summary": False,

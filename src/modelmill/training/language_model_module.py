@@ -62,10 +62,11 @@ class LanguageModel(TrainedModule):
             return 0, 0
         return int(batch["attention_mask"].sum()) if "token_type_ids" in batch else ids.numel(), len(ids)
 
-    def validation_step(self, batch: Tensors, _: int) -> None:
+    def validation_step(self, counted: tuple[Tensors, bool], _: int) -> None:
         """Loss on held-out text, and what else the objective is judged by."""
+        batch, counts = counted
         for name, value in self.figures(batch).items():
-            self.log(f"validation_{name}", value, prog_bar=True, batch_size=len(batch["labels"]))
+            self.judge(name, value, len(batch["labels"]) * counts)
 
     def figures(self, batch: Tensors) -> Tensors:
         """Of a batch to validate on."""

@@ -49,7 +49,8 @@ def fewest_pieces(module: TrainedModule, precision: Precision) -> int:
         with torch.random.fork_rng([torch.cuda.current_device()] if cuda else []):
             if cuda:
                 return pieces_by_trying(module, batch, precision)
-            return pieces_by_sample(module, batch, precision, free_memory())
+            free = free_memory() // module.optimizer_spec.devices  # each process of this machine does the same
+            return pieces_by_sample(module, batch, precision, free)
     finally:
         module.cpu()
         if cuda:

@@ -1,18 +1,23 @@
 """What all our Lightning modules share: optimiser, schedule, clipping."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
+from torch.distributed.tensor import DTensor
+from torchmetrics import MeanMetric
 
 from modelmill.specs.training import OptimizerSpec, Schedule
 from modelmill.training.parameters_module import parameter_groups, shrink
+from modelmill.training.ranks_module import summed
 from modelmill.training.rows_module import NeededRows
 from modelmill.training.schedules_module import new_schedule
+from modelmill.training.sharding_module import put_together, spread
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,17 @@ class Batches:
     def __iter__(self) -> Iterator[Any]:
         return map(self._make, range(self._start, self._count))
 
+    def shared(self, rank: int, ranks: int) -> "Batches":
+        """Every `ranks`-th one, and whether it counts: all ranks get as many, for a model that is spread over them
+        answers when all of them ask; what is too much is the first one again, which does not count.
+        """
+
+        def own(i: int) -> tuple[Any, bool]:
+            counts = i * ranks + rank < self._count
+            return self._make(i * ranks + rank if counts else 0), counts
+
+        return Batches(own, -(-self._count // ranks))
+
     def state_dict(self) -> dict[str, Any]:
         """Nothing: where to start follows from what Lightning counts. Without this it would warn."""
         return {}
@@ -63,12 +79,16 @@ class TrainedModule(lightning.LightningModule, ABC):
         self.schedule: Schedule = schedule
         self.rows = NeededRows(model)
         self.read: tuple[int, int] = (0, 0)
-        """Tokens, padding not counted, and examples so far."""
+        """Tokens, padding not counted, and examples so far; in all they are the sums over the ranks."""
         self.split = Split()
         self.passed = 0
         """Pieces of the current epoch that an earlier process has trained on."""
         self._figures: dict[str, torch.Tensor] = {}
         """Of the step under way, as far as it is computed."""
+        self.whole: list[Any] = []
+        """The model, while a copy that is spread over the processes is trained; in a list, for it is no part of this
+        module."""
+        self.means = torch.nn.ModuleDict()
 
     @abstractmethod
     def loss(self, batch: Any) -> torch.Tensor:
@@ -83,6 +103,17 @@ class TrainedModule(lightning.LightningModule, ABC):
     @abstractmethod
     def sizes(self, batch: Any) -> tuple[int, int]:
         """Tokens of a batch, padding not counted, and its examples; none of a part that has no rows."""
+
+    def judge(self, name: str, value: torch.Tensor, count: int) -> None:
+        """Log a figure of a validation batch; in all it is the mean over what was counted, on all ranks.
+
+        Lightning's own mean would be wrong on several CPUs: it divides counts by the ranks and cuts off the rest.
+        """
+        if name not in self.means:  # nan stays nan; by "disable" MeanMetric would leave out the counts as well
+            self.means[name] = MeanMetric(nan_strategy=math.nan).to(value.device)
+        mean = cast(MeanMetric, self.means[name])
+        mean.update(value, count)
+        self.log(f"validation_{name}", mean, prog_bar=True, batch_size=count, metric_attribute=f"means.{name}")
 
     @abstractmethod
     def epoch_batches(self, epoch: int) -> tuple[Callable[[int], Any], int]:
@@ -117,11 +148,11 @@ class TrainedModule(lightning.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The counts go on, too, and the pieces stay what they were: what dropout draws depends on them."""
-        checkpoint.update(read=list(self.read), micro=self.split.micro)
+        checkpoint.update(read=summed(self.read), micro=self.split.micro)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
-        self.read = tuple(checkpoint["read"])
+        self.read = tuple(checkpoint["read"]) if self.split.rank == 0 else (0, 0)
         self.passed = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["processed"]
 
     def pieces(self, epoch: int) -> tuple[Callable[[int], Any], int]:
@@ -140,6 +171,19 @@ class TrainedModule(lightning.LightningModule, ABC):
         start, self.passed = self.passed % count, 0
         return Batches(make, count, start)
 
+    def configure_model(self) -> None:
+        """Spread the model over the processes, where that is declared; `put_together` takes it back."""
+        if self.split.ranks > 1 and self.optimizer_spec.strategy == "fsdp" and not self.whole:
+            assert self.device_mesh, "Lightning makes one for this strategy"
+            self.whole.append(self.model)
+            self.model = spread(self.model, self.device_mesh["data_parallel"])
+
+    def put_together(self) -> None:
+        """The model as it was, with the trained weights on rank 0; all ranks must call it."""
+        if self.whole:
+            put_together(self.model, self.whole[0])
+            self.model = self.whole.pop()
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """All that is trained, at one rate."""
         return parameter_groups(self, self.optimizer_spec, {}, l1=0.0)
@@ -157,5 +201,6 @@ class TrainedModule(lightning.LightningModule, ABC):
         most = self.optimizer_spec.gradient_clip
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         if norm + 1e-6 > most:  # else torch would multiply all of them by one
             torch.nn.utils.clip_grads_with_norm_(self.parameters(), most, norm)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from modelmill.digest import backbone_origin, tensor_digest
@@ -20,6 +19,7 @@ from modelmill.training.fit import FitPlan, Work, clear, fit
 from modelmill.training.masked_lm import MaskedLm, Masking
 from modelmill.training.next_sentence import NextSentence
 from modelmill.training.objective import Objective, Stream, fixed_batches
+from modelmill.training.processes import Made, in_processes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -47,9 +47,8 @@ class Backbone:
         clear(self.checkpoints)
 
 
-def pretrain(
-    shards: Path, start: Path, spec: PretrainingSpec, checkpoints: Path
-) -> tuple[pl.DataFrame, dict[str, Any], Backbone]:
+@in_processes
+def pretrain(shards: Path, start: Path, spec: PretrainingSpec, checkpoints: Path) -> Made:
     """Pretrain a model.
 
     Args:

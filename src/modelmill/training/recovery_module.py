@@ -15,6 +15,7 @@ from modelmill.training.checkpoints_module import write_aside
 from modelmill.training.fit import START, STATE, Work
 from modelmill.training.memory_module import LESS, fewest_pieces, ran_out
 from modelmill.training.module import TrainedModule
+from modelmill.training.ranks_module import gathered
 
 T = TypeVar("T")
 
@@ -39,11 +40,12 @@ def within_memory(
     Raises:
         UserError: when the memory does not suffice, for the declared pieces or for single rows.
     """
-    state = work.begin()
+    state = work.begin(module.split.rank)
     micro = _pieces_of(state) if state else declared if declared != "auto" else fewest_pieces(module, precision)
+    micro = max(gathered(micro))
     module.split = replace(module.split, micro=micro)
     random = torch.get_rng_state(), torch.cuda.get_rng_state_all()
-    if not state and declared == "auto":
+    if not state and declared == "auto" and module.split.ranks == 1:
         write_aside(work.folder / START, lambda path: torch.save(_trained(module), path))
     while True:
         try:
@@ -79,8 +81,13 @@ def _smaller(module: TrainedModule, declared: MicroBatches, error: Exception) ->
         raise UserError(
             f"the memory does not suffice for batches in {micro} pieces (`micro_batches`). Raise it, or use `auto`."
         ) from error
+    if module.split.ranks > 1:  # the others wait for this one: none can go on alone
+        raise UserError(
+            f"the memory of a process does not suffice for batches in {micro} pieces. Declare `training.micro_batches: "
+            f"{2 * micro}`."
+        ) from error
     rows = module.sizes(module.largest_batch())[1]
-    if micro * module.split.ranks >= rows:
+    if micro >= rows:
         raise UserError(f"the memory does not suffice, even for one row of a batch at a time. {LESS}") from error
     return 2 * micro
 

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop, sdpa_f
 
 from modelmill.specs.training import Precision
 from modelmill.training.module import TrainedModule
+from modelmill.training.ranks_module import summed
 
 SIZE, ROUNDS = 1024, 8
 """Of the matrices whose product is timed; on a GPU they are eight times as large."""
@@ -28,9 +29,10 @@ RESET, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 def speed(module: TrainedModule, device: torch.device, seconds: float, precision: Precision) -> dict[str, Any]:
     """Tokens, examples, tokens a second, FLOP/s, their share of the measured peak.
 
-    FLOP are those of one batch; an adversary's pass is left out.
+    Of all ranks, which must all call it. FLOP are those of one batch; an adversary's pass is left out.
     """
-    module.to(device)  # Lightning has taken it off
+    if not module.whole:
+        module.to(device)  # Lightning has taken it off
     make, _ = module.pieces(0)
     batch = move_data_to_device(make(0), device)
 
@@ -40,10 +42,12 @@ def speed(module: TrainedModule, device: torch.device, seconds: float, precision
 
     counted = flops_of(loss)
     module.zero_grad(set_to_none=True)
-    module.cpu()
-    tokens, examples = module.read
-    flops = counted / module.sizes(batch)[0] * tokens / seconds
-    peak = peak_flops(device, precision)
+    if not module.whole:
+        module.cpu()
+    of_batch, in_batch = summed([counted, module.sizes(batch)[0]])
+    tokens, examples = summed(module.read)
+    flops = of_batch / in_batch * tokens / seconds
+    (peak,) = summed([peak_flops(device, precision)])  # ranks compute at the same time, as in training
     return {
         "tokens": tokens,
         "examples": examples,

@@ -1,0 +1,81 @@
+"""What the processes of a training say to each other, and how Lightning is told of them."""
+
+import os
+import signal
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import distributed
+
+from modelmill.errors import UserError
+from modelmill.specs.training import OptimizerSpec
+from modelmill.training.ranks import Place
+
+Value = TypeVar("Value")
+
+
+def connect() -> None:
+    """Join the other ranks: by NCCL where there are GPUs, one for each rank, else by gloo. Lightning takes it as it is.
+
+    Raises:
+        UserError: when this machine has fewer GPUs than ranks.
+    """
+    if not torch.cuda.is_available():
+        distributed.init_process_group("gloo")
+        return
+    local, found = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if local >= found:
+        raise UserError(
+            f"`devices: {os.environ['LOCAL_WORLD_SIZE']}`, but this machine has {found} GPU{'s' * (found > 1)}; each "
+            f"process takes one. Lower `training.devices` to {found}."
+        )
+    torch.cuda.set_device(local)
+    distributed.init_process_group("nccl", device_id=torch.device("cuda", local))
+
+
+def gathered(value: Value) -> list[Value]:
+    """What each rank has, on all of them."""
+    if not distributed.is_initialized():
+        return [value]
+    found: list[Value] = [value] * distributed.get_world_size()
+    distributed.all_gather_object(found, value)
+    return found
+
+
+def summed(values: Sequence[float]) -> list[Any]:
+    """Sums over the ranks, on all of them."""
+    return [sum(column) for column in zip(*gathered(list(values)), strict=True)]
+
+
+def agreed(value: Value) -> Value:
+    """What rank 0 has, on all ranks."""
+    return gathered(value)[0]
+
+
+def trainer_options(spec: OptimizerSpec) -> dict[str, Any]:
+    """For Lightning's Trainer in this process."""
+    ranks = Place.here().ranks
+    if ranks == 1:
+        return {"devices": 1}
+    return {
+        "accelerator": "gpu" if torch.cuda.is_available() else "cpu",
+        "devices": spec.devices,
+        "num_nodes": spec.nodes,
+        "strategy": _strategy(spec, ranks),
+        "use_distributed_sampler": False,  # we share the batches out
+    }
+
+
+def _strategy(spec: OptimizerSpec, ranks: int) -> Any:
+    from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
+
+    if spec.strategy == "fsdp":
+        return ModelParallelStrategy(ranks, tensor_parallel_size=1, save_distributed_checkpoint=False)
+    # No buffer of a transformers model changes, and ranks may see different numbers of buckets.
+    return DDPStrategy(forward_sync_buffers=False)
+
+
+def die_at_once() -> None:
+    """Let a rank end when it is told to. Lightning's handler would first wait for ranks that may be dead."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,0 +1,31 @@
+"""A model spread over the processes (FSDP2, `fully_shard` of torch): each holds a part of weights and optimiser."""
+
+import copy
+from typing import Any
+
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import fully_shard
+
+from modelmill.training.parameters_module import layers_of
+
+
+def spread(model: Any, mesh: DeviceMesh) -> Any:
+    """A copy of the model of which each process holds a part; layers are put together one at a time as they compute.
+
+    The model itself stays whole in the memory of the host: it is what the trained weights go back into.
+
+    Raises:
+        DataError: as `layers_of`.
+    """
+    copied = copy.deepcopy(model)
+    for layer in layers_of(copied)[1]:
+        fully_shard(layer, mesh=mesh)
+    return fully_shard(copied, mesh=mesh)
+
+
+def put_together(spread_out: Any, whole: Any) -> None:
+    """The weights of a spread model into the whole one, on rank 0; all ranks must call it."""
+    state = get_model_state_dict(spread_out, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+    if state:  # rank 0 alone gets it
+        whole.load_state_dict(state)
