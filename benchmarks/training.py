@@ -47,7 +47,7 @@ def about_machine() -> dict[str, Any]:
     """Whether bf16 is the faster precision, and products of matrices a second."""
     import torch
 
-    from modelmill.training.fit import resolve_precision
+    from modelmill.training.precision import resolve_precision
     from modelmill.training.speed_module import peak_flops
 
     gpu = torch.cuda.is_available()

@@ -16,9 +16,10 @@ from modelmill.tasks.classifier_module import Classifier, step_factors
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.batches import mixed_batches, padded
 from modelmill.training.class_weights import class_weights
-from modelmill.training.fit import FitPlan, Work, fit
+from modelmill.training.fit import FitPlan, fit
 from modelmill.training.parameters_module import depths
 from modelmill.training.prepare import prepared
+from modelmill.training.work import Work
 from tests.training.models import classifier, texts
 
 State = dict[str, torch.Tensor]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from modelmill.training import checkpoints_module
-from modelmill.training.fit import STATE, FitPlan
+from modelmill.training.fit import FitPlan
+from modelmill.training.work import STATE
 
 
 class Clock:
@@ -24,7 +25,7 @@ class Writes:
 
     def __init__(self, clock: Clock, callback: checkpoints_module.Checkpoints) -> None:
         self.clock, self.callback = clock, callback
-        self.num_training_batches = 100
+        self.num_training_batches, self.global_step = 100, 0
         self.fit_loop = SimpleNamespace(epoch_loop=SimpleNamespace(_should_accumulate=lambda: False))
 
     def save_checkpoint(self, path: Path) -> None:

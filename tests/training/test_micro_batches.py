@@ -13,11 +13,12 @@ from torch.nn.functional import cross_entropy
 from modelmill.specs.training import FineTuningSpec, PretrainingTrainingSpec
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.causal import CausalLm
-from modelmill.training.fit import FitPlan, Work, fit
+from modelmill.training.fit import FitPlan, fit
 from modelmill.training.masked_lm import MaskedLm, Masking
 from modelmill.training.module import Split, TrainedModule
 from modelmill.training.next_sentence import NextSentence
 from modelmill.training.objective import Objective, Stream
+from modelmill.training.work import Work
 from tests.training.models import SIZE, STILL, classifier, texts
 from tests.training.test_resume import Killed
 

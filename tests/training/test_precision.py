@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from modelmill.training import speed_module
-from modelmill.training.fit import resolve_precision
+from modelmill.training.precision import resolve_precision
 
 
 @pytest.mark.parametrize(("gain", "chosen"), [(2.0, "bf16-mixed"), (1.1, "32-true"), (0.5, "32-true")])

@@ -12,7 +12,8 @@ import torch
 
 from modelmill.errors import UserError
 from modelmill.specs.training import FineTuningSpec
-from modelmill.training.fit import STATE, FitPlan, Work, fit
+from modelmill.training.fit import FitPlan, fit
+from modelmill.training.work import STATE, Work
 from tests.training.models import classifier, texts
 from tests.training.test_resume import Killed, digest
 

@@ -9,7 +9,8 @@ import torch
 
 from modelmill.errors import UserError
 from modelmill.specs.training import FineTuningSpec
-from modelmill.training.fit import BEST, IDENTITY, STATE, FitPlan, Work, fit
+from modelmill.training.fit import FitPlan, fit
+from modelmill.training.work import BEST, IDENTITY, START, STATE, Work
 from tests.training.models import classifier, texts
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -109,7 +110,7 @@ def test_what_was_half_written_is_written_over(tmp_path: Path) -> None:
         train(folder, spec, 2)
     (folder / "part").write_bytes(b"half a state")
     train(folder, spec)
-    assert {path.name for path in folder.iterdir()} == {IDENTITY, STATE, BEST}
+    assert {path.name for path in folder.iterdir()} == {IDENTITY, START, STATE, BEST}
 
 
 def test_one_that_has_diverged_is_refused_again(tmp_path: Path) -> None:

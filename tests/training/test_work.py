@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from modelmill.errors import UserError
-from modelmill.training.fit import STATE, Work, clear
+from modelmill.training.work import STATE, Work, clear
 
 TRAINS = """
 import sys
 from pathlib import Path
-from modelmill.training.fit import STATE, Work, clear
+from modelmill.training.work import STATE, Work, clear
 folder = Path(sys.argv[1])
 Work(folder, "one").begin()
 (folder / STATE).write_text("state")

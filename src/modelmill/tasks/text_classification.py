@@ -17,9 +17,10 @@ from modelmill.tokenization.tokens import Tokens, TokenShards, encode, load_toke
 from modelmill.training.architectures import check_loaded
 from modelmill.training.batches import length_buckets, padded
 from modelmill.training.class_weights import class_weights
-from modelmill.training.fit import FitPlan, Work, clear, fit
+from modelmill.training.fit import FitPlan, fit
 from modelmill.training.prepare import prepared
 from modelmill.training.processes import Made, in_processes
+from modelmill.training.work import Work, clear
 
 BATCH_TOKENS = 8192
 """Tokens of a batch at prediction, padding included: about 100 MB of activations for a small encoder."""

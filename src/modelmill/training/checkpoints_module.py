@@ -13,9 +13,10 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
 from modelmill.training.curves_module import EVERY
-from modelmill.training.fit import BEST, STATE, FitPlan
+from modelmill.training.fit import FitPlan
 from modelmill.training.ranks import Place
 from modelmill.training.ranks_module import agreed, die_at_once, gathered
+from modelmill.training.work import BEST, STATE
 
 
 class Checkpoints(Checkpoint):

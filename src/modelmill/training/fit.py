@@ -1,25 +1,20 @@
 """One way to run Lightning's Trainer: seeded, deterministic, with curves as a table and the best weights kept."""
 
-import hashlib
-import json
 import logging
-import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from pydantic import BaseModel
 
 from modelmill.errors import UserError
-from modelmill.files import hold, release
 from modelmill.specs.training import DeclaredPrecision, MicroBatches, Precision
+from modelmill.training.precision import resolve_precision
 from modelmill.training.ranks import Place
+from modelmill.training.work import Work
 
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
@@ -27,15 +22,6 @@ if TYPE_CHECKING:
     from modelmill.training.checkpoints_module import Checkpoints
     from modelmill.training.curves_module import Curves
     from modelmill.training.module import Batches, TrainedModule
-
-STATE, BEST, START, IDENTITY = "last.ckpt", "best.ckpt", "start.ckpt", "identity"
-"""Files of a training that is under way: last state, best weights, those it began with, which training it is."""
-
-LAYOUT = 2
-"""Of what is in a state, and of what makes a batch: raise it when either changes."""
-
-WORTH_CASTING = 1.2
-"""Faster than fp32 by this, and bf16 pays for the casts to and fro."""
 
 TALK = ("utilities.rank_zero", "trainer.connectors.checkpoint_connector")
 """Loggers of Lightning that tell what our own report does, and what to buy."""
@@ -65,82 +51,6 @@ class FitPlan:
         """The same, counted in pieces, as Lightning does."""
         every = None if self.validate_every is None else self.validate_every * micro
         return replace(self, accumulate=self.accumulate * micro, validate_every=every)
-
-
-@dataclass(frozen=True)
-class Work:
-    """Where a training keeps its state, and which training it is: the state of another one is put away."""
-
-    folder: Path
-    identity: str
-
-    @classmethod
-    def of(cls, folder: Path, spec: BaseModel, parts: Sequence[object] = ()) -> "Work":
-        """The training of a spec and other parts (digests of what it reads), with these versions of the libraries."""
-        versions = [version(name) for name in ("torch", "transformers", "pytorch-lightning", "peft", "numpy")]
-        declared = spec.model_dump(mode="json")
-        training = declared.get("training", declared)
-        training.pop("checkpoint_minutes")  # how often it is saved makes no other training
-        training["precision"] = resolve_precision(training["precision"])
-        text = json.dumps([LAYOUT, declared, *parts, *versions])
-        return cls(folder, hashlib.sha256(text.encode()).hexdigest())
-
-    def begin(self, rank: int = 0) -> Path | None:
-        """The state to go on from, or None after rank 0 has removed everything else from the folder.
-
-        Raises:
-            UserError: when another process trains here. From now on until `clear`, or until it ends, this one does.
-        """
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        if rank == 0 and (other := hold(_lock(self.folder))):
-            raise UserError(
-                f"{other} trains in {self.folder}, where one training at a time may keep its state. Wait until it has "
-                "ended, or end it; then run the same command again: it goes on from the last state."
-            )
-        mark = self.folder / IDENTITY
-        if mark.is_file() and mark.read_text() == self.identity:
-            return self.folder / STATE if (self.folder / STATE).is_file() else None
-        if rank:
-            return None
-        _remove(self.folder)
-        self.folder.mkdir()
-        mark.write_text(self.identity)
-        return None
-
-
-def clear(folder: Path) -> None:
-    """Remove the state of a training, and let others train there."""
-    _remove(folder)
-    release(_lock(folder))
-
-
-def _lock(folder: Path) -> Path:
-    """Beside the folder, so that it is still locked while the folder is removed."""
-    return folder.with_name(f".{folder.name}.lock")
-
-
-def _remove(folder: Path) -> None:
-    """First what says which training it is, for a kill may fall in between."""
-    (folder / IDENTITY).unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@cache
-def resolve_precision(precision: DeclaredPrecision) -> Precision:
-    """`auto` is bf16 where the hardware is faster in it. A processor multiplies matrices in both to tell: some that
-    have instructions for bf16 take twice as long (docs/log.md).
-    """
-    if precision != "auto":
-        return precision
-    import torch
-
-    from modelmill.training.ranks_module import agreed
-    from modelmill.training.speed_module import peak_flops
-
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    gain = peak_flops(torch.device("cpu"), "bf16-mixed") / peak_flops(torch.device("cpu"), "32-true")
-    return agreed("bf16-mixed" if gain > WORTH_CASTING else "32-true")
 
 
 def fit(

@@ -27,9 +27,13 @@ LESS = (
 )
 
 
+SAID = ("can't allocate memory", "could not create a primitive")
+"""How torch and oneDNN say on a CPU that memory ran out."""
+
+
 def ran_out(error: BaseException) -> bool:
     """Whether an error says that memory ran out: torch has a class for accelerators only."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in str(error) for words in SAID)
 
 
 def fewest_pieces(module: TrainedModule, precision: Precision) -> int:

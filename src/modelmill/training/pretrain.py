@@ -15,11 +15,12 @@ from modelmill.specs.training import PretrainingTrainingSpec
 from modelmill.tokenization.tokens import WORD_STARTS, Tokens, TokenShards, load_tokenizer
 from modelmill.training.architectures import about, continued_model, new_model
 from modelmill.training.causal import CausalLm, end_token
-from modelmill.training.fit import FitPlan, Work, clear, fit
+from modelmill.training.fit import FitPlan, fit
 from modelmill.training.masked_lm import MaskedLm, Masking
 from modelmill.training.next_sentence import NextSentence
 from modelmill.training.objective import Objective, Stream, fixed_batches
 from modelmill.training.processes import Made, in_processes
+from modelmill.training.work import Work, clear
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

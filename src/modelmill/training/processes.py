@@ -21,8 +21,8 @@ from modelmill.specs.backbone import PretrainingSpec
 from modelmill.specs.base import Spec
 from modelmill.specs.training import FineTuningSpec, OptimizerSpec
 from modelmill.training.failures import first_failure, somebody_failed
-from modelmill.training.fit import clear
 from modelmill.training.ranks import is_rank
+from modelmill.training.work import clear
 
 RENDEZVOUS = "MODELMILL_RENDEZVOUS"
 """Environment: where the machines of a training meet, HOST:PORT of the one that `kedro run` is started on."""

@@ -12,10 +12,10 @@ import torch
 from modelmill.errors import UserError
 from modelmill.specs.training import MicroBatches, Precision
 from modelmill.training.checkpoints_module import write_aside
-from modelmill.training.fit import START, STATE, Work
 from modelmill.training.memory_module import LESS, fewest_pieces, ran_out
 from modelmill.training.module import TrainedModule
 from modelmill.training.ranks_module import gathered
+from modelmill.training.work import START, STATE, Work
 
 T = TypeVar("T")
 
