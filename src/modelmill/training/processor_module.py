@@ -4,6 +4,7 @@ uses them, and memory that is kept between steps. docs/log.md has the figures.
 
 import ctypes
 import math
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +19,10 @@ from transformers.masking_utils import sdpa_mask
 ATTENTION = "modelmill_processor"
 MMAP_MAX, MMAPS, TRIM_THRESHOLD, TRIM = -4, 65536, -1, 128 * 1024
 """Numbers of glibc's `mallopt`, and what they are set to by default (mallopt(3))."""
+
+
+LIBRARY = ctypes.CDLL(None)
+"""The C library; only glibc has `mallopt`."""
 
 
 @contextmanager
@@ -45,19 +50,24 @@ def fast_on_processors(model: PreTrainedModel) -> Iterator[None]:
 
 @contextmanager
 def _kept_memory() -> Iterator[None]:
-    """Within, glibc keeps what is freed; else each large tensor is mapped anew, page by page: 5 to 15% of a step."""
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "mallopt"):  # another C library
-        yield
-        return
-    library.mallopt(MMAP_MAX, 0)
-    library.mallopt(TRIM_THRESHOLD, 2**31 - 1)
+    """Within, glibc keeps what is freed; else each large tensor is mapped anew, page by page: 5 to 15% of a step. Not where
+    addresses are limited (`ulimit -v`): what is kept has gaps, and they count.
+    """
+    if hasattr(LIBRARY, "mallopt") and resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        LIBRARY.mallopt(MMAP_MAX, 0)
+        LIBRARY.mallopt(TRIM_THRESHOLD, 2**31 - 1)
     try:
         yield
     finally:
-        library.mallopt(MMAP_MAX, MMAPS)
-        library.mallopt(TRIM_THRESHOLD, TRIM)
-        library.malloc_trim(0)
+        give_memory_back()
+
+
+def give_memory_back() -> None:
+    """Keep no more, and give back what is free."""
+    if hasattr(LIBRARY, "mallopt"):
+        LIBRARY.mallopt(MMAP_MAX, MMAPS)
+        LIBRARY.mallopt(TRIM_THRESHOLD, TRIM)
+        LIBRARY.malloc_trim(0)
 
 
 def noise(shape: torch.Size, rate: float, dtype: torch.dtype) -> torch.Tensor:

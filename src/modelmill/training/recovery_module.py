@@ -14,6 +14,7 @@ from modelmill.specs.training import MicroBatches, Precision
 from modelmill.training.checkpoints_module import write_aside
 from modelmill.training.memory_module import LESS, fewest_pieces, ran_out
 from modelmill.training.module import TrainedModule
+from modelmill.training.processor_module import give_memory_back
 from modelmill.training.ranks_module import gathered
 from modelmill.training.work import START, STATE, Work
 
@@ -59,6 +60,7 @@ def within_memory(
         module.zero_grad(set_to_none=True)
         gc.collect()
         torch.cuda.empty_cache()
+        give_memory_back()
         state = _state_in(work.folder, micro)
         logging.getLogger(__name__).warning(
             "memory ran out: from now on each batch is computed in %d pieces; going on from %s. What is learned from a "
