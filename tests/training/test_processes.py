@@ -1,6 +1,5 @@
 """A training in several processes: what comes back, what is left, and the figures of one process."""
 
-import json
 import os
 import re
 import signal
@@ -85,8 +84,18 @@ def test_a_declaration_comes_back_from_a_job(tmp_path: Path) -> None:
         specified(kind="gpt2", objective="causal_lm", tokenizer={"kind": "byte_bpe"}),
         specified(**{"from": "a"}),
     ):
-        written = spec.model_dump_json(by_alias=True)
-        assert PretrainingSpec.model_validate(json.loads(written)) == spec
+        job = Job(
+            function="a:b",
+            data=tmp_path,
+            start=tmp_path,
+            spec=spec.model_dump(mode="json", by_alias=True),
+            checkpoints=tmp_path,
+            devices=2,
+            nodes=1,
+            rendezvous=None,
+        )
+        (tmp_path / JOB).write_text(job.model_dump_json())
+        assert PretrainingSpec.model_validate(Job.of(tmp_path).spec) == spec
 
 
 def test_the_first_cause_is_told(tmp_path: Path) -> None:
@@ -135,7 +144,7 @@ def test_rank_0_alone_writes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     note.save(tmp_path / "model")
     note.saved()
     assert (tmp_path / "model/note").read_text() == "rank 0"
-    assert {path.name for path in tmp_path.iterdir()} == {"model", "rank-0", "rank-1"}
+    assert {path.name for path in tmp_path.glob("[!.]*")} == {"model", "rank-0", "rank-1"}
     told = capfd.readouterr()
     assert told.out == "printed by 0\n"
     assert sorted(line.split(" ", 1)[1] for line in told.err.splitlines()) == ["1: WARNING speaks", "WARNING speaks"]
@@ -263,7 +272,7 @@ def test_processes_train_as_one(
     assert (found[1]["processes"], found[1]["strategy"]) == (processes, strategy)
     assert len(found[0]) > 5
     check_same(found, train(data, tmp_path / "expected/work", **options), tmp_path / "models")
-    left = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")}
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/[!.]*")}
     assert left == {"models/found", "models/expected"}
 
 

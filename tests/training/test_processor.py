@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from modelmill.training import processor_module
 from modelmill.training.processor_module import fast_on_processors, noise
-from tests.training.models import classifier
+from tests.training.models import SIZE, classifier
 
 FORM = (2, 3, 5, 4)
 
@@ -90,3 +90,20 @@ def test_the_model_is_as_before_afterwards() -> None:
         raise KeyError
     assert model.config._attn_implementation == before
     assert not any("forward" in vars(module) for module in model.modules())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="it does nothing where there is a GPU")
+@pytest.mark.parametrize("kind", ["bert", "modernbert", "llama", "gpt2"])
+def test_attention_with_dropout_in_bf16(kind: str) -> None:
+    """Every architecture trains with dropout under autocast, where some hand over states of two precisions."""
+    from transformers import AutoConfig, AutoModel
+
+    dropout = {"attention_probs_dropout_prob": 0.1, "attention_dropout": 0.1, "attn_pdrop": 0.1}
+    model = AutoModel.from_config(AutoConfig.for_model(kind, **SIZE, **dropout)).train()
+    ids = torch.randint(4, 40, (3, 8))
+    sees = torch.ones(8, 8, dtype=torch.bool).tril().expand(3, 1, 8, 8)
+    with fast_on_processors(model):
+        with torch.autocast("cpu", torch.bfloat16):
+            found = model(input_ids=ids, attention_mask=sees).last_hidden_state
+        found.float().sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)

@@ -1,5 +1,6 @@
 """What no one looks at can be left out."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -64,3 +65,16 @@ def test_afterwards_the_model_computes_all() -> None:
     with NeededRows(model).only():
         pass
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_a_copy_of_the_model_leaves_out_the_same() -> None:
+    """What is spread over processes is a copy, whose hooks must see which tokens count now."""
+    model = classifier("bert")
+    rows = NeededRows(model)
+    with rows.only():
+        copied = copy.deepcopy(model)
+        rows.index = torch.arange(3) * 8
+        found = copied.bert(input_ids=IDS, attention_mask=MASK).last_hidden_state
+    whole = model.bert(input_ids=IDS, attention_mask=MASK).last_hidden_state
+    torch.testing.assert_close(found[:, 0], whole[:, 0])
+    assert not torch.allclose(found[:, 1], whole[:, 1])

@@ -1,6 +1,7 @@
 """One way to run Lightning's Trainer: seeded, deterministic, with curves as a table and the best weights kept."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ def fit(
         work: where to keep the state; the caller removes it once the result is safe.
 
     Returns:
-        the curves (columns `CURVE`) and a report: processes and their strategy, steps, epochs, seconds in all and of
+        the curves (columns `CURVE`) and a report: processes, steps, epochs, seconds in all and of
         training alone, precision, pieces of a batch, best score, largest memory of a process in MiB where it can be
         told, and what `speed` tells.
 
@@ -76,16 +77,22 @@ def fit(
     """
     from modelmill.training.module import Split
     from modelmill.training.processor_module import fast_on_processors
-    from modelmill.training.recovery_module import within_memory
+    from modelmill.training.ranks_module import agreed
+    from modelmill.training.recovery_module import first_pieces, read_begun, within_memory
 
-    precision, place = resolve_precision(plan.precision), Place.here()
+    place = Place.here()
     module.split = Split(ranks=place.ranks, rank=place.rank)
+    state = agreed(work.begin() if place.rank == 0 else None)
+    begun = read_begun(state) if state else None
+    precision = begun.precision if begun else resolve_precision(plan.precision)
 
     def attempt(state: Path | None) -> _Attempt:
         return _attempt(module, validation, replace(plan, precision=precision), work.folder, state)
 
     with _torch_put_back(), _quiet(), fast_on_processors(module.model), module.rows.only():
-        ended = within_memory(attempt, module, plan.micro_batches, work, precision)
+        micro = begun.micro if begun else first_pieces(module, plan.micro_batches, precision)
+        module.split = replace(module.split, micro=micro)
+        ended = within_memory(attempt, module, plan.micro_batches, work.folder, state)
         report = _report(ended, module, precision)
     curves = ended.curves.table()
     _check_ended(ended.trainer, plan, curves)
@@ -131,11 +138,10 @@ def _attempt(
 def _report(ended: _Attempt, module: "TrainedModule", precision: Precision) -> dict[str, Any]:
     from modelmill.training.speed_module import speed
 
-    checkpoints, ranks = ended.checkpoints, module.split.ranks
+    checkpoints = ended.checkpoints
     seconds = checkpoints.seconds - checkpoints.beside
     return {
-        "processes": ranks,
-        "strategy": module.optimizer_spec.strategy if ranks > 1 else None,
+        "processes": module.split.ranks,
         "steps": ended.trainer.global_step,
         "epochs": ended.trainer.current_epoch,
         "seconds": round(checkpoints.seconds, 1),
@@ -185,9 +191,11 @@ def _torch_put_back() -> Iterator[None]:
     """
     import torch
 
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when memory is tried, before Lightning sets it
     deterministic: Any = torch.utils.deterministic
     mode, fill = torch.get_deterministic_debug_mode(), deterministic.fill_uninitialized_memory
     deterministic.fill_uninitialized_memory = False
+    torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:

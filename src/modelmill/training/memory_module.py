@@ -57,6 +57,7 @@ def fewest_pieces(module: TrainedModule, precision: Precision) -> int:
             return pieces_by_sample(module, batch, precision, free)
     finally:
         module.cpu()
+        module.rows.index = module.rows.asked = None
         if cuda:
             torch.cuda.empty_cache()
 

@@ -148,7 +148,7 @@ class TrainedModule(lightning.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The counts go on, too, and the pieces stay what they were: what dropout draws depends on them."""
-        checkpoint.update(read=summed(self.read), micro=self.split.micro)
+        checkpoint.update(read=summed(self.read), micro=self.split.micro, precision=self.trainer.precision)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""

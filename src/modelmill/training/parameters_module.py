@@ -27,7 +27,7 @@ def layers_of(model: Any) -> tuple[str, nn.ModuleList]:
     if len(names) != 1:
         raise DataError(
             f"cannot tell the layers of the backbone ({type(model).__name__}): {' and '.join(names) or 'no list'} "
-            "could be them. `freeze`, `layer_decay` and `lora` need one stack of layers; leave them out."
+            "could be them. `freeze`, `layer_decay`, `lora` and `fsdp` need one stack of layers; leave them out."
         )
     return names[0], outer[names[0]]
 

@@ -22,7 +22,7 @@ from modelmill.specs.base import Spec
 from modelmill.specs.training import FineTuningSpec, OptimizerSpec
 from modelmill.training.failures import first_failure, somebody_failed
 from modelmill.training.ranks import is_rank
-from modelmill.training.work import clear
+from modelmill.training.work import claim, clear
 
 RENDEZVOUS = "MODELMILL_RENDEZVOUS"
 """Environment: where the machines of a training meet, HOST:PORT of the one that `kedro run` is started on."""
@@ -83,7 +83,7 @@ class MadeByRanks:
     def saved(self) -> None:
         """Neither the job nor the state of the training is needed any more."""
         clear(self.checkpoints)
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)  # another machine may still write its log
 
 
 def in_processes(train: Callable[[Path, Path, Declared, Path], Made]) -> Callable[[Path, Path, Declared, Path], Made]:
@@ -125,6 +125,7 @@ def _rendezvous(plan: OptimizerSpec) -> str | None:
 
 def _done(job: Job) -> Made:
     """Do a job beside the state of the training: that folder is emptied by the training itself."""
+    claim(job.checkpoints)
     folder = job.checkpoints.with_name(f"{job.checkpoints.name}_processes")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -50,8 +50,8 @@ def fast_on_processors(model: PreTrainedModel) -> Iterator[None]:
 
 @contextmanager
 def _kept_memory() -> Iterator[None]:
-    """Within, glibc keeps what is freed; else each large tensor is mapped anew, page by page: 5 to 15% of a step. Not where
-    addresses are limited (`ulimit -v`): what is kept has gaps, and they count.
+    """Within, glibc keeps what is freed; else each large tensor is mapped anew, page by page: 5 to 15% of a step. Not
+    where addresses are limited (`ulimit -v`): what is kept has gaps, and they count.
     """
     if hasattr(LIBRARY, "mallopt") and resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
         LIBRARY.mallopt(MMAP_MAX, 0)
@@ -73,13 +73,13 @@ def give_memory_back() -> None:
 def noise(shape: torch.Size, rate: float, dtype: torch.dtype) -> torch.Tensor:
     """What dropout multiplies by: 0 at `rate`, to 1/65536, and elsewhere what keeps the mean.
 
-    Four numbers of 16 bits from each of torch's 64: a fifth of the time of its `bernoulli_`, which runs on one core.
+    Four numbers of 16 bits from each of torch's 64: a tenth of the time of its `bernoulli_`, which runs on one core.
     """
     count = math.prod(shape)
     words = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
     bits = words.view(torch.int16)[:count].view(shape)
     dropped = round(rate * 2**16)
-    return bits.float().ge_(dropped - 2**15).mul_(2**16 / (2**16 - dropped)).to(dtype)
+    return bits.float().ge_(dropped - 2**15).mul_(2**16 / max(1, 2**16 - dropped)).to(dtype)
 
 
 def _dropout(module: nn.Dropout, values: torch.Tensor) -> torch.Tensor:
@@ -125,13 +125,16 @@ def _attention(
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """As transformers wants it: heads before tokens in, (batch, heads, tokens, width), tokens before heads out."""
-    plain = key.shape == query.shape and (attention_mask is not None or not getattr(module, "is_causal", False))
+    whole = attention_mask is None and not getattr(module, "is_causal", False)
+    plain = key.shape == query.shape and (whole or (attention_mask is not None and attention_mask.dtype == torch.bool))
     if not options["dropout"] or not plain:
         found, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return found, None
     scale = options["scaling"] or query.shape[-1] ** -0.5
     with torch.autocast("cpu", enabled=False):
-        found = _Attention.apply(query, key, value, attention_mask, options["dropout"], scale)  # type: ignore[no-untyped-call]
+        # Rotary positions leave query and key in fp32, which autocast would mend.
+        states = query.to(value.dtype), key.to(value.dtype), value
+        found = _Attention.apply(*states, attention_mask, options["dropout"], scale)  # type: ignore[no-untyped-call]
     return found.transpose(1, 2).contiguous(), None
 
 

@@ -55,11 +55,11 @@ def agreed(value: Value) -> Value:
 
 def trainer_options(spec: OptimizerSpec) -> dict[str, Any]:
     """For Lightning's Trainer in this process."""
-    ranks = Place.here().ranks
+    ranks, accelerator = Place.here().ranks, "gpu" if torch.cuda.is_available() else "cpu"
     if ranks == 1:
-        return {"devices": 1}
+        return {"accelerator": accelerator, "devices": 1}
     return {
-        "accelerator": "gpu" if torch.cuda.is_available() else "cpu",
+        "accelerator": accelerator,
         "devices": spec.devices,
         "num_nodes": spec.nodes,
         "strategy": _strategy(spec, ranks),
@@ -73,7 +73,7 @@ def _strategy(spec: OptimizerSpec, ranks: int) -> Any:
     if spec.strategy == "fsdp":
         return ModelParallelStrategy(ranks, tensor_parallel_size=1, save_distributed_checkpoint=False)
     # No buffer of a transformers model changes, and ranks may see different numbers of buckets.
-    return DDPStrategy(forward_sync_buffers=False)
+    return DDPStrategy(forward_sync_buffers=False, gradient_as_bucket_view=True)
 
 
 def die_at_once() -> None:

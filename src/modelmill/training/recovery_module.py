@@ -3,7 +3,7 @@
 import gc
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from modelmill.training.memory_module import LESS, fewest_pieces, ran_out
 from modelmill.training.module import TrainedModule
 from modelmill.training.processor_module import give_memory_back
 from modelmill.training.ranks_module import gathered
-from modelmill.training.work import START, STATE, Work
+from modelmill.training.work import START, STATE
 
 T = TypeVar("T")
 
@@ -24,30 +24,55 @@ PROGRESS = "epoch_loop.batch_progress"
 """Where a state has the counts of pieces."""
 
 
-def within_memory(
-    attempt: Callable[[Path | None], T], module: TrainedModule, declared: MicroBatches, work: Work, precision: Precision
-) -> T:
-    """Train with as many pieces to a batch as the memory needs, and with twice as many each time it runs out.
+@dataclass(frozen=True)
+class Begun:
+    """What a state has settled: a training that goes on depends on it, whatever is free or fast by then."""
 
-    A state on disk says how many its training has; it goes on with those.
+    micro: int
+    precision: Precision
+
+
+def read_begun(state: Path) -> Begun:
+    """What a state on disk says."""
+    found = torch.load(state, weights_only=True, mmap=True)
+    return Begun(found["micro"], found["precision"])
+
+
+def first_pieces(module: TrainedModule, declared: MicroBatches, precision: Precision) -> int:
+    """How many pieces to a batch a training begins with, on all ranks.
+
+    Raises:
+        UserError: when the memory does not suffice for single rows.
+    """
+    if declared != "auto":
+        return declared
+    if module.optimizer_spec.strategy == "fsdp":
+        return 1  # to try would take the whole model, which need not fit
+    return max(gathered(fewest_pieces(module, precision)))
+
+
+def within_memory(
+    attempt: Callable[[Path | None], T],
+    module: TrainedModule,
+    declared: MicroBatches,
+    folder: Path,
+    state: Path | None,
+) -> T:
+    """Train, with twice as many pieces to a batch each time the memory runs out, where they are `auto`.
 
     Args:
         attempt: trains from a state on disk, or from the start.
-        module: what it trains; `split.micro` is set.
+        module: what it trains; `split.micro` changes.
         declared: pieces, or `auto`.
-        work: where the states are.
-        precision: what it is computed in.
+        folder: where the states are.
+        state: to go on from.
 
     Raises:
         UserError: when the memory does not suffice, for the declared pieces or for single rows.
     """
-    state = work.begin(module.split.rank)
-    micro = _pieces_of(state) if state else declared if declared != "auto" else fewest_pieces(module, precision)
-    micro = max(gathered(micro))
-    module.split = replace(module.split, micro=micro)
     random = torch.get_rng_state(), torch.cuda.get_rng_state_all()
     if not state and declared == "auto" and module.split.ranks == 1:
-        write_aside(work.folder / START, lambda path: torch.save(_trained(module), path))
+        write_aside(folder / START, lambda path: torch.save(_trained(module), path))
     while True:
         try:
             return attempt(state)
@@ -61,14 +86,14 @@ def within_memory(
         gc.collect()
         torch.cuda.empty_cache()
         give_memory_back()
-        state = _state_in(work.folder, micro)
+        state = _state_in(folder, micro)
         logging.getLogger(__name__).warning(
             "memory ran out: from now on each batch is computed in %d pieces; going on from %s. What is learned from a "
             "step stays the same.", micro, "the last state" if state else "the start",
         )  # fmt: skip
         module.split = replace(module.split, micro=micro)
         if not state:
-            _begin_again(module, work.folder, random)
+            _begin_again(module, folder, random)
 
 
 def _smaller(module: TrainedModule, declared: MicroBatches, error: Exception) -> int:
@@ -104,11 +129,6 @@ def _begin_again(module: TrainedModule, folder: Path, random: tuple[torch.Tensor
     module.read, module.passed = (0, 0), 0
     torch.set_rng_state(random[0])
     torch.cuda.set_rng_state_all(random[1])
-
-
-def _pieces_of(state: Path) -> int:
-    micro: int = torch.load(state, weights_only=True, mmap=True)["micro"]
-    return micro
 
 
 def _state_in(folder: Path, micro: int) -> Path | None:

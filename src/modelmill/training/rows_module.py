@@ -43,7 +43,7 @@ class NeededRows:
     def only(self) -> Iterator[None]:
         """Within, the model leaves the others out, where its design is known: see the tables above."""
         kind, hooks = self._model.config.model_type, []
-        again = getattr(self._model, "is_activation_checkpointing", False)  # with an index that has moved on
+        again = self._model.is_activation_checkpointing  # with an index that has moved on
         if kind in FEED_FORWARD and not again:
             layer = layers_of(self._model)[1][-1]
             first, last = map(layer.get_submodule, FEED_FORWARD[kind])
@@ -56,6 +56,10 @@ class NeededRows:
             self.index = self.asked = None
             for hook in hooks:
                 hook.remove()
+
+    def __deepcopy__(self, _: Any) -> "NeededRows":
+        """A copied model, as one that is spread over processes, has the hooks of this one."""
+        return self
 
     def _enter(self, _: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
         self._form = args[0].shape

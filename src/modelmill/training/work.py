@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from modelmill.errors import UserError
 from modelmill.files import hold, release
-from modelmill.training.precision import resolve_precision
+from modelmill.training.ranks import is_rank
 
 STATE, BEST, START, IDENTITY = "last.ckpt", "best.ckpt", "start.ckpt", "identity"
 """Files of a training that is under way: last state, best weights, those it began with, which training it is."""
@@ -33,33 +33,39 @@ class Work:
         """The training of a spec and other parts (digests of what it reads), with these versions of the libraries."""
         versions = [version(name) for name in ("torch", "transformers", "pytorch-lightning", "peft", "numpy")]
         declared = spec.model_dump(mode="json")
-        training = declared.get("training", declared)
-        training.pop("checkpoint_minutes")  # how often it is saved makes no other training
-        training["precision"] = resolve_precision(training["precision"])
+        declared.get("training", declared).pop("checkpoint_minutes")  # how often it is saved makes no other training
         text = json.dumps([LAYOUT, declared, *parts, *versions])
         return cls(folder, hashlib.sha256(text.encode()).hexdigest())
 
-    def begin(self, rank: int = 0) -> Path | None:
-        """The state to go on from, or None after rank 0 has removed everything else from the folder.
+    def begin(self) -> Path | None:
+        """The state to go on from, or None after everything else was removed from the folder.
 
         Raises:
-            UserError: when another process trains here. From now on until `clear`, or until it ends, this one does.
+            UserError: as `claim`; processes that another one has started leave this to that one.
         """
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        if rank == 0 and (other := hold(_lock(self.folder))):
-            raise UserError(
-                f"{other} trains in {self.folder}, where one training at a time may keep its state. Wait until it has "
-                "ended, or end it; then run the same command again: it goes on from the last state."
-            )
+        if not is_rank():
+            claim(self.folder)
         mark = self.folder / IDENTITY
         if mark.is_file() and mark.read_text() == self.identity:
             return self.folder / STATE if (self.folder / STATE).is_file() else None
-        if rank:
-            return None
         _remove(self.folder)
         self.folder.mkdir()
         mark.write_text(self.identity)
         return None
+
+
+def claim(folder: Path) -> None:
+    """Let no other process train in a folder until `clear`, or until this one ends.
+
+    Raises:
+        UserError: when another process trains there.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if other := hold(_lock(folder)):
+        raise UserError(
+            f"{other} trains in {folder}, where one training at a time may keep its state. Wait until it has ended, or "
+            "end it; then run the same command again: it goes on from the last state."
+        )
 
 
 def clear(folder: Path) -> None:
