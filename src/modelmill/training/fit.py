@@ -142,6 +142,7 @@ def _report(ended: _Attempt, module: "TrainedModule", precision: Precision) -> d
     seconds = checkpoints.seconds - checkpoints.beside
     return {
         "processes": module.split.ranks,
+        **({"strategy": module.optimizer_spec.strategy} if module.split.ranks > 1 else {}),
         "steps": ended.trainer.global_step,
         "epochs": ended.trainer.current_epoch,
         "seconds": round(checkpoints.seconds, 1),
