@@ -70,12 +70,12 @@ class Checkpoints(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The time begins."""
         self._now = time.monotonic()
+        if self._place.ranks > 1:
+            die_at_once()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop here: an epoch that a state has behind it is ended once more, so what had stopped early does again."""
         trainer.should_stop = self._waited >= self._plan.patience
-        if self._place.ranks > 1:
-            die_at_once()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Dropout goes on with the numbers that it would have had; starting up has drawn others. Ranks drop different

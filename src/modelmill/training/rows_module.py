@@ -33,6 +33,10 @@ class NeededRows:
         """Of those whose logits a language model's head makes, (asked,); None: all."""
         self._model, self._form = model, torch.Size()
 
+    def __deepcopy__(self, _: dict[int, Any]) -> "NeededRows":
+        """Hooks of a copied model ask here, too."""
+        return self
+
     @property
     def first_token_only(self) -> bool:
         """Whether a classifier looks at the first token alone."""
