@@ -29,13 +29,12 @@ from modelmill.tasks.text_classification import fine_tune
 from modelmill.tokenization.tokens import tokenize_product
 from modelmill.training.checkpoints_module import Checkpoints
 from modelmill.training.failures import first_failure, tell, tell_ends
-from modelmill.training.fit import FitPlan
+from modelmill.training.fit import STATE, FitPlan
 from modelmill.training.join import join
 from modelmill.training.module import Batches
 from modelmill.training.pretrain import pretrain
 from modelmill.training.processes import JOB, RENDEZVOUS, Job, Made
 from modelmill.training.ranks import AGENT
-from modelmill.training.work import STATE
 from tests.conftest import ROOT, make_project
 from tests.training import jobs
 from tests.training.models import classifier, texts
@@ -76,6 +75,25 @@ def test_a_batch_that_does_not_count_changes_no_figure() -> None:
         figures.append((float(module.f1.compute()), float(module.means["loss"].compute())))
     assert figures[0] == figures[1]
     assert all(before != after for before, after in zip(figures[1], figures[2], strict=True))
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_a_spread_model_is_computed_as_often_on_all_ranks(strategy: str) -> None:
+    """All parts of a batch have its buckets, for as many calls of the model; what has no label counts nowhere. Where
+    each rank has the whole model, it is not called for nothing."""
+    spec = FineTuningSpec.model_validate({"batch_tokens": 60, "devices": 3, "strategy": strategy})
+    module = Classifier(classifier("bert").eval(), texts(60), spec, np.array([0.5, 2], np.float32))
+    make, count = module.epoch_batches(0)
+    called, blank = [], 0
+    for batch in map(make, range(count)):
+        parts = [module.part(batch, part, 3) for part in range(3)]
+        called.append({len(buckets) for buckets, _ in parts} | {len(batch[0])})
+        blank += sum(not len(labels) for buckets, _ in parts for _, _, labels in buckets)
+        assert sum(np.array(module.sizes(part)) for part in parts).tolist() == list(module.sizes(batch))
+        mean = sum(module.losses(part)[0] for part in parts) / 3
+        torch.testing.assert_close(mean, module.losses(batch)[0], rtol=1e-5, atol=1e-6)
+    assert (max(map(len, called)) == 1) == (strategy == "fsdp")
+    assert (blank > 5) == (strategy == "fsdp")
 
 
 def test_a_declaration_comes_back_from_a_job(tmp_path: Path) -> None:
@@ -120,7 +138,7 @@ def test_machines_must_know_where_to_meet(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv(RENDEZVOUS, place)
         with pytest.raises(UserError, match=f"set {RENDEZVOUS}=HOST:PORT"):
             jobs.run(jobs.linger, tmp_path, nodes=2)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("[!.]*"))
 
 
 def test_who_joins_too_much_is_told(tmp_path: Path) -> None:
@@ -198,7 +216,9 @@ def test_a_killed_parent_leaves_no_process(tmp_path: Path, how: signal.Signals) 
     wait_until(lambda: not jobs.living(tmp_path), 5)
 
 
-CORPUS = corpus_of([f"the book number {i} was very {'good' if i % 3 else 'bad'} 这本书很好看" for i in range(300)])
+CORPUS = corpus_of(
+    [f"the book number {i} was {'very ' * (i % 17)}{'good' if i % 3 else 'bad'} 这本书很好看" for i in range(300)]
+)
 
 
 @pytest.fixture(scope="module")
@@ -222,13 +242,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def masked_lm(data: Path, work: Path, **training: Any) -> Made:
     """Pretrain a model, its gradients clipped."""
-    plan = {"max_steps": 30, "gradient_clip": 0.5, **training}
+    plan = {"max_steps": 30, "learning_rate": 2e-3, "gradient_clip": 0.5, **training}
     return pretrain(data / "tokens", data / "tokenizer", specified(kind="modernbert", training=plan), work)
 
 
 def classification(data: Path, work: Path, **training: Any) -> Made:
     """Fine-tune a backbone for three epochs, of which one is the best."""
-    plan = {"batch_tokens": 512, "learning_rate": 3e-3, "dropout": 0.0, "precision": "32-true", **training}
+    plan = {"batch_tokens": 512, "learning_rate": 1e-3, "dropout": 0.0, "precision": "32-true", **training}
     return fine_tune(data / "labelled", data / "backbone", FineTuningSpec.model_validate(plan), work)
 
 
@@ -238,6 +258,11 @@ def tensors_of(made: Made, folder: Path) -> Any:
     made[2].save(folder)
     made[2].saved()
     return load_file(folder / "model.safetensors")
+
+
+def left_in(folder: Path) -> set[str]:
+    """What is in its folders, locks left out."""
+    return {str(path.relative_to(folder)) for path in folder.glob("*/[!.]*")}
 
 
 def check_same(found: Made, expected: Made, folder: Path) -> None:
@@ -253,6 +278,7 @@ def check_same(found: Made, expected: Made, folder: Path) -> None:
 
 
 ADAPTED = {"lora": {}, "accumulate": 2, "gradient_checkpointing": True, "schedule": "one_cycle", "warmup": 0.3}
+RAGGED = {"batch_tokens": 100, "max_epochs": 1, "class_weights": "balanced"}
 FROZEN = {"freeze": {"embeddings": True}, "layer_decay": 0.9, "l1": 0.01, "adversarial": {}, "label_smoothing": 0.1}
 
 
@@ -260,7 +286,7 @@ FROZEN = {"freeze": {"embeddings": True}, "layer_decay": 0.9, "l1": 0.01, "adver
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 @pytest.mark.parametrize(
     ("train", "processes", "options"),
-    [(masked_lm, 3, {}), (classification, 2, {}), (classification, 2, ADAPTED), (classification, 2, FROZEN)],
+    [(masked_lm, 3, {}), (classification, 3, RAGGED), (classification, 2, ADAPTED), (classification, 2, FROZEN)],
     ids=["pretraining", "fine-tuning", "adapted", "frozen"],
 )
 def test_processes_train_as_one(
@@ -272,8 +298,7 @@ def test_processes_train_as_one(
     assert (found[1]["processes"], found[1]["strategy"]) == (processes, strategy)
     assert len(found[0]) > 5
     check_same(found, train(data, tmp_path / "expected/work", **options), tmp_path / "models")
-    left = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/[!.]*")}
-    assert left == {"models/found", "models/expected"}
+    assert left_in(tmp_path) == {"models/found", "models/expected"}
 
 
 @pytest.mark.slow
@@ -325,6 +350,19 @@ def test_ranks_drop_different_units(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         drawn.append(float(torch.rand(())))
     assert drawn[0] == float(torch.manual_seed(3) and torch.rand(()))
     assert drawn[0] != drawn[1] == drawn[2]
+
+
+def test_a_rank_ends_when_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the start of training on, Lightning's handler, which would wait for the other ranks, is gone."""
+    for name, value in ((AGENT, 1), ("RANK", 0), ("WORLD_SIZE", 2)):
+        monkeypatch.setenv(name, str(value))
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        trainer: Any = SimpleNamespace()
+        Checkpoints(tmp_path, FitPlan("32-true")).on_train_start(trainer, trainer)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def meeting_place() -> str:
@@ -389,5 +427,4 @@ def test_kedro_run_in_two_processes(tmp_path: Path) -> None:
     assert [(report["processes"], report["strategy"]) for report in reports] == [(2, "ddp"), (2, "fsdp")]
     version = project.json("data/08_reporting/mood/version.json")
     assert version["digest"] == tensor_digest(project.root / "data/06_models/mood/model")
-    left = {str(path.relative_to(project.root / "data/06_models")) for path in project.root.glob("data/06_models/*/*")}
-    assert left == {"tiny/backbone", "mood/model"}
+    assert left_in(project.root / "data/06_models") == {"tiny/backbone", "mood/model"}

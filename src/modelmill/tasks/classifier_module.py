@@ -54,17 +54,22 @@ class Classifier(TrainedModule):
         return tensors(self.train_tokens, [rows], self.pad), 1.0
 
     def part(self, batch: Batch, part: int, parts: int) -> Batch:
-        """Some of the records, as padded as they were."""
+        """Some of the records, as padded as they were. A model that is spread over the ranks is computed when all of
+        them do, so all have as many buckets: of some they have a record that has no label, and so no part in anything.
+        """
         buckets, factor = batch
         firsts = np.cumsum([0, *(len(labels) for _, _, labels in buckets)])
         found = [
             [tensor[(part - first) % parts :: parts] for tensor in bucket]
             for bucket, first in zip(buckets, firsts[:-1], strict=True)
         ]
-        found = [bucket for bucket in found if len(bucket[2])]
-        if not found:
-            return [[tensor[:1] for tensor in buckets[0]]], 0.0
-        return found, factor * parts * len(_labels(found)) / int(firsts[-1])
+        counted = len(_labels(found))
+        if not counted:
+            found[0] = [tensor[:1] for tensor in buckets[0]]
+        if self.optimizer_spec.strategy == "fsdp":
+            blanks = [[ids[:1], mask[:1], labels[:0]] for ids, mask, labels in buckets]
+            found = [bucket if len(bucket[2]) else blank for bucket, blank in zip(found, blanks, strict=True)]
+        return [bucket for bucket in found if len(bucket[0])], factor * parts * counted / int(firsts[-1])
 
     def validation_batches(self, validation: Tokens, budget: int) -> Batches:
         """Batches of like lengths within a budget of tokens, padding included."""
@@ -77,7 +82,7 @@ class Classifier(TrainedModule):
 
     def _logits(self, buckets: Buckets) -> torch.Tensor:
         """Logits (records, classes) of all buckets of a batch."""
-        return torch.cat([self._logits_of(ids, mask) for ids, mask, _ in buckets])
+        return torch.cat([self._logits_of(ids, mask)[: len(labels)] for ids, mask, labels in buckets])
 
     def _logits_of(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         if self.rows.first_token_only:
@@ -102,7 +107,7 @@ class Classifier(TrainedModule):
         """Tokens and records."""
         if not batch[1]:
             return 0, 0
-        return sum(int(mask.sum()) for _, mask, _ in batch[0]), len(_labels(batch[0]))
+        return sum(int(mask[: len(labels)].sum()) for _, mask, labels in batch[0]), len(_labels(batch[0]))
 
     def losses(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The loss, with that of the adversary where one is declared, and each of them."""

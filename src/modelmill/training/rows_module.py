@@ -33,6 +33,10 @@ class NeededRows:
         """Of those whose logits a language model's head makes, (asked,); None: all."""
         self._model, self._form = model, torch.Size()
 
+    def __deepcopy__(self, _: dict[int, Any]) -> "NeededRows":
+        """Hooks of a copied model ask here, too."""
+        return self
+
     @property
     def first_token_only(self) -> bool:
         """Whether a classifier looks at the first token alone."""
@@ -56,10 +60,6 @@ class NeededRows:
             self.index = self.asked = None
             for hook in hooks:
                 hook.remove()
-
-    def __deepcopy__(self, _: Any) -> "NeededRows":
-        """A copied model, as one that is spread over processes, has the hooks of this one."""
-        return self
 
     def _enter(self, _: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
         self._form = args[0].shape
