@@ -29,12 +29,13 @@ from modelmill.tasks.text_classification import fine_tune
 from modelmill.tokenization.tokens import tokenize_product
 from modelmill.training.checkpoints_module import Checkpoints
 from modelmill.training.failures import first_failure, tell, tell_ends
-from modelmill.training.fit import STATE, FitPlan
+from modelmill.training.fit import FitPlan
 from modelmill.training.join import join
 from modelmill.training.module import Batches
 from modelmill.training.pretrain import pretrain
 from modelmill.training.processes import JOB, RENDEZVOUS, Job, Made
 from modelmill.training.ranks import AGENT
+from modelmill.training.work import STATE
 from tests.conftest import ROOT, make_project
 from tests.training import jobs
 from tests.training.models import classifier, texts
