@@ -50,10 +50,10 @@ def tell(folder: Path, rank: int, error: Exception) -> None:
 def tell_ends(folder: Path, node: int, ends: Mapping[int, int]) -> None:
     """Write down by which exit codes ranks of a machine have ended, the first one first; negative ones are signals.
 
-    Those that were left when the first one failed do not count: torchrun itself ends them, by SIGTERM, then SIGKILL.
+    Those that were left when the first one failed do not count: torchrun itself ends them by SIGTERM.
     """
     first = next(iter(ends))
-    own = {rank: code for rank, code in ends.items() if rank == first or code not in {-signal.SIGTERM, -signal.SIGKILL}}
+    own = {rank: code for rank, code in ends.items() if rank == first or code != -signal.SIGTERM}
     write_whole(folder / f"ends-{node}.json", json.dumps(own))
 
 
