@@ -191,6 +191,7 @@ def cramped(folder: Path) -> None:
     print(report["micro_batches"], report["steps"], report["examples"])
 
 
+@pytest.mark.slow
 def test_memory_that_really_runs_out(tmp_path: Path) -> None:
     """In a process that the system gives no more memory, torch's own error is recognised and got over."""
     code = f"from pathlib import Path; from {__name__} import cramped; cramped(Path({str(tmp_path)!r}))"
