@@ -14,6 +14,12 @@ from tests.training.models import SIZE, classifier
 FORM = (2, 3, 5, 4)
 
 
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is a GPU nothing would be changed."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
 @given(st.floats(0, 0.9), st.lists(st.integers(1, 9), min_size=1, max_size=3), st.sampled_from([4, 2]))
 def test_noise_has_two_values_whose_mean_is_one(rate: float, shape: list[int], size: int) -> None:
     """Each value is 0 or 1 / (1 - rate), in every shape and precision."""
@@ -65,7 +71,7 @@ def test_attention_with_dropout_and_its_gradients(masked: bool) -> None:
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="it does nothing where there is a GPU")
+@pytest.mark.usefixtures("no_gpu")
 @pytest.mark.parametrize("kind", ["bert", "modernbert"])
 def test_without_dropout_nothing_changes(kind: str) -> None:
     """Logits and gradients of a model without dropout are the same bits within and without."""
@@ -82,6 +88,7 @@ def test_without_dropout_nothing_changes(kind: str) -> None:
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
 
 
+@pytest.mark.usefixtures("no_gpu")
 def test_the_model_is_as_before_afterwards() -> None:
     """After it, also after an error, the model has its own attention and dropout again."""
     model = classifier("bert", hidden_dropout_prob=0.5)
@@ -92,7 +99,7 @@ def test_the_model_is_as_before_afterwards() -> None:
     assert not any("forward" in vars(module) for module in model.modules())
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="it does nothing where there is a GPU")
+@pytest.mark.usefixtures("no_gpu")
 @pytest.mark.parametrize("kind", ["bert", "modernbert", "llama", "gpt2"])
 def test_attention_with_dropout_in_bf16(kind: str) -> None:
     """Every architecture trains with dropout under autocast, where some hand over states of two precisions."""

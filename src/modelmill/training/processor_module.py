@@ -36,7 +36,7 @@ def fast_on_processors(model: PreTrainedModel) -> Iterator[None]:
     dropouts = [module for module in model.modules() if isinstance(module, nn.Dropout)]
     attention = model.config._attn_implementation
     for module in dropouts:
-        module.forward = partial(_dropout, module)  # type: ignore[method-assign]
+        vars(module)["forward"] = partial(_dropout, module)
     if attention == "sdpa":
         model.set_attn_implementation(ATTENTION)
     try:
@@ -44,7 +44,7 @@ def fast_on_processors(model: PreTrainedModel) -> Iterator[None]:
             yield
     finally:
         for module in dropouts:
-            del module.forward
+            del vars(module)["forward"]
         model.set_attn_implementation(attention)
 
 
