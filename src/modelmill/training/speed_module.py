@@ -17,6 +17,9 @@ from modelmill.training.ranks_module import summed
 SIZE, ROUNDS = 1024, 8
 """Of the matrices whose product is timed; on a GPU they are eight times as large."""
 
+FEW = 8
+"""Rows whose FLOP are counted, or somewhat more."""
+
 ON_CPU = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: unwrap(sdpa_flop),
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: unwrap(sdpa_backward_flop),
@@ -29,12 +32,14 @@ RESET, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 def speed(module: TrainedModule, device: torch.device, seconds: float, precision: Precision) -> dict[str, Any]:
     """Tokens, examples, tokens a second, FLOP/s, their share of the measured peak.
 
-    Of all ranks, which must all call it. FLOP are those of one batch; an adversary's pass is left out.
+    Of all ranks, which must all call it. FLOP are those of a few rows, for nothing recovers here from memory that
+    runs out; an adversary's pass is left out.
     """
     if not module.whole:
         module.to(device)  # Lightning has taken it off
     make, _ = module.pieces(0)
-    batch = move_data_to_device(make(0), device)
+    piece = make(0)
+    batch = move_data_to_device(module.part(piece, 0, max(1, module.sizes(piece)[1] // FEW)), device)
 
     def loss() -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
