@@ -95,7 +95,7 @@ def make_project(root: Path) -> Project:
     """The tiny project: catalog and settings of the real one."""
     for env in ("base", "local"):
         (root / "conf" / env).mkdir(parents=True)
-    for name in ("catalog.yml", "parameters.yml", "mlflow.yml"):
+    for name in ("catalog.yml", "parameters.yml", "mlflow.yml", "registry.yml"):
         shutil.copy(ROOT / "conf/base" / name, root / "conf/base" / name)
     shutil.copy(ROOT / "conf/logging.yml", root / "conf/logging.yml")
     shutil.copy(ROOT / "pyproject.toml", root / "pyproject.toml")

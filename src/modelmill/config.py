@@ -19,6 +19,7 @@ from modelmill.errors import DeclarationError
 from modelmill.sources.address import why_missing
 from modelmill.specs.files import DeclarationFile, Key, Problem, dotted, locate
 from modelmill.specs.mlflow import MlflowSpec
+from modelmill.specs.registry import RegistrySpec
 from modelmill.specs.resolve import SPECS, DeclarationFiles, Declarations, Kind, hint, report, resolve
 
 # Asked for by `kedro product validate` only: in a run, cleaning takes out what breaks the contract, or stops.
@@ -66,6 +67,7 @@ class ProductConfigLoader(OmegaConfigLoader):
             **self._plain_parameters,
             **self.declarations.as_parameters(),
             "mlflow": self._mlflow.model_dump(),
+            "registry": self.registry.model_dump(mode="json", by_alias=True),
             "project_root": str(self._root),
         }
 
@@ -111,6 +113,19 @@ class ProductConfigLoader(OmegaConfigLoader):
                 Problem("conf/*/mlflow.yml", dotted(e["loc"]), f"{e['msg']}; expected {MLFLOW_KEYS}")
                 for e in error.errors()
             ]
+            raise DeclarationError(report(problems)) from None
+
+    @cached_property
+    def registry(self) -> RegistrySpec:
+        """How models get from stage to stage.
+
+        Raises:
+            DeclarationError: with every mistake of the files.
+        """
+        try:
+            return RegistrySpec.model_validate(super().__getitem__("registry"))
+        except ValidationError as error:
+            problems = [Problem("conf/*/registry.yml", dotted(e["loc"]), e["msg"]) for e in error.errors()]
             raise DeclarationError(report(problems)) from None
 
     @cached_property

@@ -4,7 +4,13 @@
     ├── DeclarationError       all that is wrong in the YAML files, in one report
     ├── SourceError            a file, package or hub address that cannot be read
     ├── DataError              records that break their contract as a whole
-    └── RegistryError          MLflow cannot be reached, or does not hold what was asked for
+    └── RegistryError          MLflow cannot be reached or refuses                         exit code 8
+        ├── TransitionError    a stage that cannot be entered from where the version is    2
+        ├── GateError          a gate, soak time or cool-down says no                      3
+        ├── ApprovalError      approvals are missing                                       4
+        ├── ConflictError      the registry is not as was expected; another came first     5
+        ├── NotFoundError      no such model, version or request                           6
+        └── IntegrityError     what is there is not what was written                       7
 
 `assert` is for our own invariants; whoever sees an AssertionError has found a bug.
 """
@@ -38,3 +44,41 @@ class DataError(UserError):
 
 class RegistryError(UserError):
     """The tracking server or the registry did not answer as needed."""
+
+    exit_code = 8
+
+
+class TransitionError(RegistryError):
+    """A version cannot enter that stage from where it is."""
+
+    exit_code = 2
+
+
+class GateError(RegistryError):
+    """A gate, the soak time or the cool-down says no."""
+
+    exit_code = 3
+
+
+class ApprovalError(RegistryError):
+    """Approvals are missing."""
+
+    exit_code = 4
+
+
+class ConflictError(RegistryError):
+    """The registry is not as was expected: another came first."""
+
+    exit_code = 5
+
+
+class NotFoundError(RegistryError):
+    """There is no such model, version or request."""
+
+    exit_code = 6
+
+
+class IntegrityError(RegistryError):
+    """What is there is not what was written."""
+
+    exit_code = 7

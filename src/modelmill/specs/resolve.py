@@ -23,7 +23,7 @@ SPECS: dict[Kind, type[Spec]] = {"products": ProductSpec, "backbones": BackboneS
 
 RESERVED = frozenset(
     {"data_cleaning", "augmentation", "tokenization", "pretraining", "fine_tuning", "evaluation", "registration"}
-    | {"mlflow", "project_root", "params", "product", "backbone"}
+    | {"mlflow", "registry", "project_root", "params", "product", "backbone"}
 )
 """Names of pipelines and of parameters that every run has."""
 

@@ -1,0 +1,141 @@
+"""What happens to versions: typed events, each bound to the one before by its hash.
+
+An event is one JSON object with sorted keys; its hash is the SHA-256 of that text, and the next event holds it as
+`prev`. Fields are never renamed: ledgers that were written once are read for ever.
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+START = "0" * 64
+"""What the first event holds as `prev`."""
+
+
+def now() -> datetime:
+    """The time of an event, in UTC, to the second."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+class _Event(BaseModel):
+    """What every event has. `seq` and `prev` are given when it is appended."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    id: str = Field(default_factory=lambda: uuid4().hex)
+    seq: int = 0
+    prev: str = START
+    time: datetime = Field(default_factory=now)
+    actor: str
+    reason: str = ""
+
+    def text(self) -> str:
+        """The one form that is hashed and kept."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the text, in hexadecimal."""
+        return hashlib.sha256(self.text().encode()).hexdigest()
+
+
+class Registered(_Event):
+    """A version came into the registry, in the first stage.
+
+    `digest` is of its tensors, `files` of all files of its folder.
+    """
+
+    kind: Literal["registered"] = "registered"
+    version: int
+    digest: str
+    files: str
+    run_id: str | None
+
+
+class Requested(_Event):
+    """Somebody asks that a version enters a stage; approvals are of this request.
+
+    `incumbent` is what the stage held, `policy` and `report` the hashes of the rules and of the gate report.
+    """
+
+    kind: Literal["requested"] = "requested"
+    version: int
+    stage: str
+    incumbent: int | None
+    digest: str
+    policy: str
+    report: str
+    expires: datetime
+
+
+class Approved(_Event):
+    """Somebody agrees to a request. `signature` is an armoured SSH signature of `verbs.statement`."""
+
+    kind: Literal["approved"] = "approved"
+    request: int
+    signature: str | None = None
+
+
+class Rejected(_Event):
+    """Somebody refuses a request, which ends it."""
+
+    kind: Literal["rejected"] = "rejected"
+    request: int
+
+
+class Promoted(_Event):
+    """A version entered a stage, and what was there left it for the retired ones."""
+
+    kind: Literal["promoted"] = "promoted"
+    version: int
+    stage: str
+    origin: str
+    replaces: int | None
+    digest: str
+    policy: str
+    report: str
+    request: int | None = None
+
+
+class RolledBack(_Event):
+    """A stage went back to the version that it held before."""
+
+    kind: Literal["rolled_back"] = "rolled_back"
+    version: int
+    stage: str
+    replaces: int
+    digest: str
+
+
+class Revoked(_Event):
+    """A version was withdrawn for good; in the stage that it held is now `fallback`, or nothing."""
+
+    kind: Literal["revoked"] = "revoked"
+    version: int
+    stage: str
+    fallback: int | None
+
+
+class Reconciled(_Event):
+    """MLflow's aliases were not what the ledger says, and were set right: alias to (found, should be)."""
+
+    kind: Literal["reconciled"] = "reconciled"
+    aliases: dict[str, tuple[int | None, int | None]]
+
+
+class Collected(_Event):
+    """The files of a version were deleted."""
+
+    kind: Literal["collected"] = "collected"
+    version: int
+
+
+Event = Annotated[
+    Registered | Requested | Approved | Rejected | Promoted | RolledBack | Revoked | Reconciled | Collected,
+    Field(discriminator="kind"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,0 +1,1 @@
+"""Gates: checks that a version must pass to enter a stage, one module per kind of evidence."""

@@ -1,0 +1,174 @@
+"""The append-only list of what happened to a model, kept in MLflow as the versions of a registered model NAME.ledger.
+
+MLflow gives every version of a registered model the next number, and no number twice, whoever asks at the same time.
+That is a compare-and-set: an event is written with the number that it expects as `seq`, and it is valid if and only if
+it got that number. Others lost a race; they stay, and count for nothing.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from modelmill.errors import ConflictError, IntegrityError, RegistryError
+from modelmill.registry.events import EVENT, START, Event
+from modelmill.registry.readers import Reader, VersionRow
+
+SUFFIX = ".ledger"
+TAG, HEAD = "event", "head"
+ATTEMPTS = 60
+
+
+class Writer(Protocol):
+    """What the registry changes in MLflow. Each method is one write, which happens or does not."""
+
+    def create_model(self, name: str) -> None:
+        """Make a registered model, if there is none."""
+        ...
+
+    def add_version(self, name: str, source: str, tags: dict[str, str], description: str) -> int:
+        """Make a version; its number."""
+        ...
+
+    def set_tag(self, name: str, key: str, value: str) -> None:
+        """Set a tag of the model."""
+        ...
+
+    def set_alias(self, name: str, alias: str, version: int | None) -> None:
+        """Let an alias point to a version; None takes it away."""
+        ...
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What was read: valid events, the hash of the last, the number that the next one gets, and what is wrong."""
+
+    events: list[Event] = field(default_factory=list)
+    head: str = START
+    next: int = 1
+    problems: list[str] = field(default_factory=list)
+
+
+class Ledger:
+    """The ledger of one model."""
+
+    def __init__(self, name: str, reader: Reader, writer: Writer | None = None) -> None:
+        """
+        Args:
+            name: of the model.
+            reader: of MLflow's registry.
+            writer: to it; only `append` needs one.
+        """
+        self.name, self._own = name, name + SUFFIX
+        self._reader, self._writer = reader, writer
+
+    def inspect(self) -> Chain:
+        """Everything that is there, with what is wrong with it."""
+        rows, marked = self._reader.versions(self._own), self._reader.tags(self._own).get(HEAD, "")
+        return check_chain(rows, marked)
+
+    def read(self) -> Chain:
+        """The events, all of them in order.
+
+        Raises:
+            IntegrityError: when the ledger is not whole.
+        """
+        chain = self.inspect()
+        if chain.problems:
+            raise IntegrityError(
+                f"the ledger of '{self.name}' is not as it was written: {chain.problems[0]}\n"
+                f"Nothing is decided by it. `kedro model verify {self.name}` shows all that is wrong; bring "
+                "back MLflow's database from a backup."
+            )
+        return chain
+
+    def append(self, chain: Chain, event: Event) -> Event | None:
+        """Write an event behind a chain that was read.
+
+        Returns:
+            the event as it stands in the ledger; None when another came first.
+        """
+        assert self._writer, "a ledger that is only read"
+        given = event.model_copy(update={"seq": chain.next, "prev": chain.head})
+        if chain.next == 1:
+            self._writer.create_model(self._own)
+        try:
+            number = self._writer.add_version(
+                self._own,
+                f"ledger://{self.name}/{given.seq}",
+                {TAG: given.text()},
+                f"{given.kind} by {given.actor}: {given.reason}"[:5000],
+            )
+        except RegistryError:  # it may have been written, and only the answer was lost
+            if not self._holds(given):
+                raise
+            number = given.seq
+        if number != given.seq and not self._holds(given):  # a client that tries again writes it a second time
+            return None
+        self._writer.set_tag(self._own, HEAD, f"{given.seq} {given.hash}")
+        return given
+
+    def _holds(self, event: Event) -> bool:
+        return any(
+            row.number == event.seq and row.tags.get(TAG) == event.text() for row in self._reader.versions(self._own)
+        )
+
+    def transact(self, decide: Callable[[Chain], Event | None]) -> Event | None:
+        """Read, decide, append; again from the start as long as others come first.
+
+        Args:
+            decide: the event that should follow a chain, or None when nothing has to happen; raises when it must not.
+
+        Raises:
+            ConflictError: when others came first every time.
+        """
+        for _ in range(ATTEMPTS):
+            chain = self.read()
+            event = decide(chain)
+            if event is None:
+                return None
+            if written := self.append(chain, event):
+                return written
+            time.sleep(random.uniform(0, 0.05))
+        raise ConflictError(f"others changed '{self.name}' {ATTEMPTS} times in a row; try again")
+
+
+def check_chain(rows: list[VersionRow], marked: str) -> Chain:
+    """Read versions of a ledger as events.
+
+    Args:
+        rows: versions by number.
+        marked: the tag `head` of the ledger: number and hash of an event that was the last one once.
+
+    Returns:
+        the events up to the first thing that is wrong.
+    """
+    events: list[Event] = []
+    head, problems = START, []
+    hashes = {}
+    for expected, row in enumerate(rows, 1):
+        if row.number != expected:
+            problems.append(f"event {expected} is missing")
+            break
+        try:
+            event = EVENT.validate_json(row.tags.get(TAG, ""))
+        except ValidationError:
+            problems.append(f"event {row.number} cannot be read")
+            break
+        if event.seq != row.number:
+            if event.seq > row.number:
+                problems.append(f"event {row.number} says that it is event {event.seq}")
+                break
+            continue
+        if event.text() != row.tags[TAG] or event.prev != head:
+            problems.append(f"event {row.number} does not follow on the one before: one of them was edited")
+            break
+        events.append(event)
+        head = hashes[event.seq] = event.hash
+    seq, _, hash_ = marked.partition(" ")
+    if not problems and seq and hashes.get(int(seq)) != hash_:
+        problems.append(f"event {seq} was the last one once, and is gone or was edited")
+    return Chain(events, head, len(rows) + 1, problems)

@@ -1,0 +1,185 @@
+"""Reading MLflow's registry without importing MLflow, which takes seconds: by SQL, or by its REST interface."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from modelmill.errors import RegistryError
+from modelmill.specs.mlflow import MlflowSpec
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+SQLITE = "sqlite:///"
+DELETED = "Deleted_Internal"
+"""`current_stage` of versions that were deleted; MLflow keeps their rows, so that no number is used twice."""
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """A model version as MLflow holds it; `created` in milliseconds since 1970."""
+
+    number: int
+    created: int
+    run_id: str | None
+    source: str
+    tags: Mapping[str, str]
+
+
+class Reader(Protocol):
+    """What can be asked of MLflow's registry."""
+
+    def names(self) -> list[str]:
+        """Registered models, sorted."""
+        ...
+
+    def versions(self, name: str) -> list[VersionRow]:
+        """Versions of a model by number, deleted ones left out; none where there is no such model."""
+        ...
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """Alias to version number."""
+        ...
+
+    def tags(self, name: str) -> dict[str, str]:
+        """Tags of the model itself."""
+        ...
+
+
+def reader_of(settings: MlflowSpec) -> Reader:
+    """A reader of the declared registry.
+
+    Raises:
+        RegistryError: when the address is of a kind that cannot be read.
+    """
+    uri = settings.registry_uri or settings.tracking_uri
+    if uri.startswith(("http://", "https://")):
+        return RestReader(uri.rstrip("/"))
+    if uri.startswith(("sqlite:", "postgresql", "mysql", "mssql")):
+        return SqlReader(uri)
+    raise RegistryError(f"the registry's address is '{uri}'; expected http(s)://, sqlite:/// or another SQL database")
+
+
+class SqlReader:
+    """Reads the tables of MLflow 3 (`mlflow/store/model_registry/dbmodels/models.py`), of the workspace `default`."""
+
+    def __init__(self, uri: str) -> None:
+        from sqlalchemy import create_engine
+        from sqlalchemy.pool import NullPool
+
+        # MLflow makes this file when it is first asked; before that nothing is registered, and we make none.
+        self._file = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+        self._engine: Engine = create_engine(uri, poolclass=NullPool)
+
+    def names(self) -> list[str]:
+        return [name for (name,) in self._ask("SELECT name FROM registered_models WHERE {own} ORDER BY name")]
+
+    def versions(self, name: str) -> list[VersionRow]:
+        tags: dict[int, dict[str, str]] = {}
+        query = "SELECT version, key, value FROM model_version_tags WHERE name = :name AND {own}"
+        for number, key, value in self._ask(query, name=name):
+            tags.setdefault(number, {})[key] = value
+        query = (
+            "SELECT version, creation_time, run_id, source FROM model_versions "
+            "WHERE name = :name AND current_stage != :deleted AND {own} ORDER BY version"
+        )
+        rows = self._ask(query, name=name, deleted=DELETED)
+        return [VersionRow(number, made, run, source or "", tags.get(number, {})) for number, made, run, source in rows]
+
+    def aliases(self, name: str) -> dict[str, int]:
+        query = "SELECT alias, version FROM registered_model_aliases WHERE name = :name AND {own}"
+        return dict(self._ask(query, name=name))
+
+    def tags(self, name: str) -> dict[str, str]:
+        return dict(self._ask("SELECT key, value FROM registered_model_tags WHERE name = :name AND {own}", name=name))
+
+    def _ask(self, query: str, **values: str) -> list[tuple[Any, ...]]:
+        from sqlalchemy import inspect, text
+        from sqlalchemy.exc import SQLAlchemyError
+
+        if self._file and not self._file.is_file():
+            return []
+        try:
+            with self._engine.connect() as connection:
+                if not inspect(connection).has_table("registered_models"):
+                    return []
+                found = connection.execute(text(query.format(own="workspace = 'default'")), values)
+                return [tuple(row) for row in found]
+        except SQLAlchemyError as error:
+            shown = self._engine.url.render_as_string(hide_password=True)
+            raise unreachable(shown, error) from error
+
+
+class RestReader:
+    """Asks an MLflow server (https://mlflow.org/docs/latest/api_reference/rest-api.html)."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def names(self) -> list[str]:
+        found = self._pages("registered-models/search", "registered_models", max_results=1000)
+        return sorted(model["name"] for model in found)
+
+    def versions(self, name: str) -> list[VersionRow]:
+        found = self._pages("model-versions/search", "model_versions", filter=f"name = '{name}'", max_results=1000)
+        rows = [
+            VersionRow(
+                int(one["version"]), int(one["creation_timestamp"]), one.get("run_id") or None, one.get("source", ""),
+                _pairs(one.get("tags", ())),
+            )
+            for one in found
+        ]  # fmt: skip
+        return sorted(rows, key=lambda row: row.number)
+
+    def aliases(self, name: str) -> dict[str, int]:
+        return {one["alias"]: int(one["version"]) for one in self._model(name).get("aliases", ())}
+
+    def tags(self, name: str) -> dict[str, str]:
+        return _pairs(self._model(name).get("tags", ()))
+
+    def _model(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._get("registered-models/get", name=name).get("registered_model", {})
+        return found
+
+    def _pages(self, path: str, key: str, **query: Any) -> Iterator[dict[str, Any]]:
+        while True:
+            page = self._get(path, **query)
+            yield from page.get(key, ())
+            if not (token := page.get("next_page_token")):
+                return
+            query["page_token"] = token
+
+    def _get(self, path: str, **query: Any) -> dict[str, Any]:
+        import requests
+
+        user, password = (os.environ.get(f"MLFLOW_TRACKING_{part}") for part in ("USERNAME", "PASSWORD"))
+        token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+        try:
+            answer = requests.get(
+                f"{self._address}/api/2.0/mlflow/{path}",
+                query,
+                auth=(user, password or "") if user else None,
+                headers={"Authorization": f"Bearer {token}"} if token else None,
+                timeout=30,
+            )
+            found: dict[str, Any] = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+            if found.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
+                return {}
+            answer.raise_for_status()
+        except (requests.RequestException, ValueError) as error:
+            raise unreachable(self._address, error) from error
+        return found
+
+
+def unreachable(address: str, error: Exception) -> RegistryError:
+    """The error for an MLflow that does not answer as it should."""
+    return RegistryError(
+        f"MLflow at {address} did not do what was asked: {str(error).splitlines()[0]}\n"
+        "Check that it runs, that `conf/<env>/mlflow.yml` names its address, and that the disk has room."
+    )
+
+
+def _pairs(tags: Any) -> dict[str, str]:
+    return {tag["key"]: tag.get("value", "") for tag in tags}

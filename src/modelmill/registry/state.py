@@ -1,0 +1,152 @@
+"""What the events say: which version is where. A fold, without any input or output."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from modelmill.registry.events import (
+    Approved,
+    Collected,
+    Event,
+    Promoted,
+    Registered,
+    Rejected,
+    Requested,
+    Revoked,
+    RolledBack,
+)
+from modelmill.specs.registry import RegistrySpec
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a version is, and since when."""
+
+    stage: str
+    since: datetime
+    seq: int
+
+
+@dataclass
+class Request:
+    """A request and what became of it."""
+
+    event: Requested
+    approvals: list[Approved] = field(default_factory=list)
+    closed: str | None = None
+    """Why it counts no more: 'rejected', 'promoted', 'requested again', or None."""
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether it may still be approved and carried out."""
+        return self.closed is None and at < self.event.expires
+
+
+@dataclass
+class State:
+    """Everything that is known of one model after some events; `retired` is the stage of what was replaced."""
+
+    retired: str
+    places: dict[int, Place] = field(default_factory=dict)
+    registered: dict[int, Registered] = field(default_factory=dict)
+    revoked: set[int] = field(default_factory=set)
+    collected: set[int] = field(default_factory=set)
+    requests: dict[int, Request] = field(default_factory=dict)
+    holders: dict[str, list[int]] = field(default_factory=dict)
+    """By stage, the versions that it held, in order; a rollback takes away what came after the one that it goes to."""
+    changed: dict[str, datetime] = field(default_factory=dict)
+    """By stage, when it last changed."""
+
+    def holder(self, stage: str) -> int | None:
+        """The version that a stage holds: the one that came last, of those that are still there."""
+        here = (version for version in reversed(self.holders.get(stage, ())) if self.stage_of(version) == stage)
+        return next(here, None)
+
+    def stage_of(self, version: int) -> str | None:
+        """The stage of a version; None for one that the ledger does not know."""
+        place = self.places.get(version)
+        return place.stage if place else None
+
+    def former(self, stage: str) -> int | None:
+        """What a stage held before what it holds, and could hold again."""
+        gone = self.revoked | self.collected
+        before = (one for one in reversed(self.holders.get(stage, ())) if one not in gone)
+        return next((one for one in before if self.stage_of(one) == self.retired), None)
+
+    def request_for(self, version: int, stage: str, at: datetime) -> Request | None:
+        """The open request for a version to enter a stage."""
+        found = (one for one in self.requests.values() if (one.event.version, one.event.stage) == (version, stage))
+        return next((one for one in found if one.is_open(at)), None)
+
+
+def fold(events: Iterable[Event], spec: RegistrySpec) -> State:
+    """The state after events, in their order.
+
+    Args:
+        events: that the ledger holds.
+        spec: says which stage is the first, and where what was replaced goes.
+    """
+    state = State(spec.retired)
+    for event in events:
+        _apply(state, event, spec)
+    return state
+
+
+def _apply(state: State, event: Event, spec: RegistrySpec) -> None:
+    match event:
+        case Registered():
+            state.registered[event.version] = event
+            _enter(state, event.version, spec.first, event)
+        case Promoted() | RolledBack() | Revoked():
+            _move(state, event)
+        case Requested():
+            _close(state, event, "requested again")
+            state.requests[event.seq] = Request(event)
+        case Approved():
+            state.requests[event.request].approvals.append(event)
+        case Rejected():
+            state.requests[event.request].closed = "rejected"
+        case Collected():
+            state.collected.add(event.version)
+
+
+def _move(state: State, event: Promoted | RolledBack | Revoked) -> None:
+    """What leaves a stage is retired first, then another enters it."""
+    enters = event.fallback if isinstance(event, Revoked) else event.version
+    leaves = event.version if isinstance(event, Revoked) else event.replaces
+    if isinstance(event, Revoked):
+        state.revoked.add(event.version)
+    if leaves is not None:
+        _enter(state, leaves, state.retired, event)
+    state.changed[event.stage] = event.time
+    if enters is None:
+        return
+    if isinstance(event, Promoted):
+        _close(state, event, "promoted")
+    else:
+        _back_to(state.holders[event.stage], enters)
+    _enter(state, enters, event.stage, event)
+
+
+def _close(state: State, event: Requested | Promoted, why: str) -> None:
+    """End the open requests for a version to enter a stage."""
+    for request in state.requests.values():
+        if request.closed is None and (request.event.version, request.event.stage) == (event.version, event.stage):
+            request.closed = why
+
+
+def _back_to(held: list[int], version: int) -> None:
+    """Take away a version, where it stands last, and what came after it."""
+    del held[len(held) - 1 - held[::-1].index(version) :]
+
+
+def _enter(state: State, version: int, stage: str, event: Event) -> None:
+    left = state.stage_of(version)
+    if left is not None:
+        state.changed[left] = event.time
+    state.places[version] = Place(stage, event.time, event.seq)
+    state.holders.setdefault(stage, []).append(version)
+
+
+def aliases_of(state: State, spec: RegistrySpec) -> dict[str, int | None]:
+    """What MLflow's aliases must be: every stage but the retired one, and the version that it holds, or None."""
+    return {stage: state.holder(stage) for stage in spec.stages if stage != spec.retired}

@@ -1,0 +1,268 @@
+"""What may be done when: each verb looks at a state and answers with the event to append; None: it is so already.
+
+Pure functions: whoever appends asks again when another came first.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from modelmill.errors import ApprovalError, ConflictError, GateError, NotFoundError, TransitionError
+from modelmill.registry.events import Approved, Promoted, Rejected, Requested, Revoked, RolledBack
+from modelmill.registry.state import Request, State
+from modelmill.specs.product import GateSpec
+from modelmill.specs.registry import RegistrySpec
+
+Verified = Callable[[Request, Approved], bool]
+"""Whether the signature of an approval is one that is trusted."""
+
+
+@dataclass(frozen=True)
+class By:
+    """Who does something, why and when."""
+
+    actor: str
+    reason: str
+    time: datetime
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A version that was judged for a stage: against which incumbent, by which rules, with which result.
+
+    `policy` and `report` are hashes of the rules and of the gate report.
+    """
+
+    version: int
+    stage: str
+    incumbent: int | None
+    policy: str
+    report: str
+    passed: bool
+
+
+Expected = int | None | Literal["any"]
+"""What the caller takes the stage to hold; `any` does not care."""
+
+
+def policy_hash(spec: RegistrySpec, stage: str, floors: list[GateSpec]) -> str:
+    """SHA-256 of the rules of a stage: those of the registry and those of the product."""
+    rules: dict[str, Any] = {
+        "stage": spec.stages[stage].model_dump(mode="json"),
+        "floors": [gate.model_dump(mode="json") for gate in floors],
+    }
+    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
+
+
+def statement(name: str, request: Requested) -> str:
+    """What an approver signs: one line of JSON that names all that the approval is of."""
+    bound = request.model_dump(
+        mode="json", include={"version", "stage", "incumbent", "digest", "policy", "report", "expires"}
+    )
+    return json.dumps({"approve": name, "request": request.seq, **bound}, sort_keys=True) + "\n"
+
+
+def request(state: State, spec: RegistrySpec, judged: Judged, by: By) -> Requested | None:
+    """Ask for approvals. None when the same is asked for already."""
+    _may_enter(state, spec, judged.version, judged.stage)
+    _incumbent_stays(state, judged)
+    _gates_passed(judged)
+    known = state.request_for(judged.version, judged.stage, by.time)
+    if known and (known.event.policy, known.event.incumbent) == (judged.policy, judged.incumbent):
+        return None
+    return Requested(
+        actor=by.actor, reason=by.reason, time=by.time,
+        version=judged.version, stage=judged.stage, incumbent=judged.incumbent,
+        digest=state.registered[judged.version].digest, policy=judged.policy, report=judged.report,
+        expires=by.time + timedelta(days=spec.request_days),
+    )  # fmt: skip
+
+
+def open_request(state: State, version: int, stage: str, at: datetime) -> Request:
+    """The request that approvals are of.
+
+    Raises:
+        NotFoundError: when there is none, or not any more.
+        ConflictError: when the stage holds another version than at the time of the request.
+    """
+    found = state.request_for(version, stage, at)
+    if found is None:
+        raise NotFoundError(f"nobody asks that version {version} enters '{stage}'; `kedro model request` asks")
+    if found.event.incumbent != state.holder(stage):
+        raise ConflictError(
+            f"since version {version} was asked for, '{stage}' has changed from {_shown(found.event.incumbent)} to "
+            f"{_shown(state.holder(stage))}: what was compared counts no more. Ask again by `kedro model request`."
+        )
+    return found
+
+
+def approve(
+    state: State, spec: RegistrySpec, version: int, stage: str, by: By, signature: str | None
+) -> Approved | None:
+    """Agree to a request. None when the same person did already."""
+    asked = open_request(state, version, stage, by.time)
+    approvers = spec.stages[stage].approvers
+    if by.actor == asked.event.actor:
+        raise ApprovalError(f"'{by.actor}' asked for version {version}, so somebody else has to approve it")
+    if approvers and by.actor not in approvers:
+        raise ApprovalError(f"'{by.actor}' may not approve for '{stage}'; those who may are {', '.join(approvers)}")
+    if signature is None and spec.signing.approvals == "required":
+        raise ApprovalError("`registry.yml` wants signed approvals: give your key by --key")
+    if any(one.actor == by.actor and (one.signature or not signature) for one in asked.approvals):
+        return None
+    return Approved(
+        actor=by.actor, reason=by.reason, time=by.time, request=asked.event.seq, signature=signature
+    )  # fmt: skip
+
+
+def reject(state: State, version: int, stage: str, by: By) -> Rejected:
+    """Refuse a request, which ends it."""
+    found = state.request_for(version, stage, by.time)
+    if found is None:
+        raise NotFoundError(f"nobody asks that version {version} enters '{stage}'")
+    return Rejected(actor=by.actor, reason=by.reason, time=by.time, request=found.event.seq)
+
+
+def promote(
+    state: State, spec: RegistrySpec, judged: Judged, by: By, expected: Expected, verified: Verified
+) -> Promoted | None:
+    """Let a version enter a stage. None when it is there."""
+    if state.stage_of(judged.version) == judged.stage:
+        return None
+    _may_enter(state, spec, judged.version, judged.stage)
+    _as_expected(state, judged.stage, expected)
+    _incumbent_stays(state, judged)
+    _gates_passed(judged)
+    check_times(state, spec, judged.version, judged.stage, by.time)
+    asked = state.request_for(judged.version, judged.stage, by.time)
+    check_approvals(state, spec, judged, asked, verified)
+    exclusive = judged.stage not in (spec.first, spec.retired)
+    origin = state.stage_of(judged.version)
+    assert origin
+    return Promoted(
+        actor=by.actor, reason=by.reason, time=by.time,
+        version=judged.version, stage=judged.stage, origin=origin,
+        replaces=state.holder(judged.stage) if exclusive else None,
+        digest=state.registered[judged.version].digest, policy=judged.policy, report=judged.report,
+        request=asked.event.seq if asked else None,
+    )  # fmt: skip
+
+
+def rollback(state: State, stage: str, by: By, expected: Expected) -> RolledBack:
+    """Give a stage back the version that it held before."""
+    _as_expected(state, stage, expected)
+    current, former = state.holder(stage), state.former(stage)
+    if current is None or former is None:
+        raise NotFoundError(
+            f"'{stage}' holds {_shown(current)}, and nothing that could come back was there before. "
+            "`kedro model history` shows what was."
+        )
+    return RolledBack(
+        actor=by.actor, reason=by.reason, time=by.time,
+        version=former, stage=stage, replaces=current, digest=state.registered[former].digest,
+    )  # fmt: skip
+
+
+def revoke(state: State, spec: RegistrySpec, version: int, by: By, *, leave_empty: bool) -> Revoked | None:
+    """Withdraw a version for good. None when it is withdrawn."""
+    known(state, version)
+    if version in state.revoked:
+        return None
+    stage = state.stage_of(version)
+    assert stage
+    holds = state.holder(stage) == version and stage not in (spec.first, spec.retired)
+    fallback = state.former(stage) if holds else None
+    if holds and fallback is None and not leave_empty:
+        raise TransitionError(
+            f"version {version} is in '{stage}', which held nothing before that could come back; promote another "
+            "version first, or leave the stage empty by --leave-empty"
+        )
+    return Revoked(
+        actor=by.actor, reason=by.reason, time=by.time, version=version, stage=stage, fallback=fallback
+    )  # fmt: skip
+
+
+def known(state: State, version: int) -> None:
+    """Raise `NotFoundError` for a version that the ledger does not know."""
+    if version not in state.registered:
+        versions = ", ".join(map(str, sorted(state.registered))) or "none"
+        raise NotFoundError(f"there is no version {version}; the ledger knows {versions}")
+
+
+def check_times(state: State, spec: RegistrySpec, version: int, stage: str, at: datetime) -> None:
+    """Raise `GateError` when the soak time or the cool-down of a stage is not over."""
+    rules, place = spec.stages[stage], state.places[version]
+    changed = state.changed.get(stage)
+    waits = [(f"version {version} is in '{place.stage}' since {place.since}", place.since + rules.soak)]
+    if changed and rules.cool_down:
+        waits.append((f"'{stage}' changed at {changed}", changed + rules.cool_down))
+    for why, until in waits:
+        if at < until:
+            raise GateError(f"too early: {why}; it may enter '{stage}' from {until} on")
+
+
+def check_approvals(
+    state: State, spec: RegistrySpec, judged: Judged, asked: Request | None, verified: Verified
+) -> None:
+    """Raise `ApprovalError` when too few people agreed to exactly this."""
+    rules = spec.stages[judged.stage]
+    if not rules.approvals:
+        return
+    if asked is None:
+        raise ApprovalError(
+            f"'{judged.stage}' wants {rules.approvals} approval(s): ask for them by "
+            f"`kedro model request NAME@{judged.version} --to {judged.stage}`"
+        )
+    same = (asked.event.policy, asked.event.incumbent, asked.event.digest)
+    if same != (judged.policy, judged.incumbent, state.registered[judged.version].digest):
+        raise ApprovalError("the rules or what the stage holds changed since it was asked for: ask again")
+    people = {
+        one.actor
+        for one in asked.approvals
+        if one.actor != asked.event.actor
+        and (not rules.approvers or one.actor in rules.approvers)
+        and (verified(asked, one) if one.signature else spec.signing.approvals == "optional")
+    }
+    if len(people) < rules.approvals:
+        have = ", ".join(sorted(people)) or "nobody"
+        raise ApprovalError(f"'{judged.stage}' wants {rules.approvals} approval(s); so far: {have}")
+
+
+def _may_enter(state: State, spec: RegistrySpec, version: int, stage: str) -> None:
+    known(state, version)
+    if version in state.revoked or version in state.collected:
+        what = "withdrawn" if version in state.revoked else "deleted"
+        raise TransitionError(f"version {version} was {what}, and enters no stage any more")
+    here, allowed = state.stage_of(version), spec.stages[stage].from_
+    if here not in allowed:
+        expected = f"from {' or '.join(allowed)}" if allowed else "by registration only"
+        raise TransitionError(f"version {version} is in '{here}', and '{stage}' is entered {expected}")
+
+
+def _incumbent_stays(state: State, judged: Judged) -> None:
+    if state.holder(judged.stage) != judged.incumbent:
+        raise ConflictError(
+            f"version {judged.version} was compared with {_shown(judged.incumbent)}, but '{judged.stage}' holds "
+            f"{_shown(state.holder(judged.stage))} by now: another came first. Look at `kedro model history`, then try "
+            "again."
+        )
+
+
+def _as_expected(state: State, stage: str, expected: Expected) -> None:
+    if expected != "any" and state.holder(stage) != expected:
+        raise ConflictError(
+            f"'{stage}' holds {_shown(state.holder(stage))}, not {_shown(expected)} as --expect-current says; "
+            "nothing was changed"
+        )
+
+
+def _gates_passed(judged: Judged) -> None:
+    if not judged.passed:
+        raise GateError(f"version {judged.version} does not pass the gates of '{judged.stage}'; the report says why")
+
+
+def _shown(version: int | None) -> str:
+    return "nothing" if version is None else f"version {version}"

@@ -1,0 +1,196 @@
+"""How models get from stage to stage: `conf/<env>/registry.yml`."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from modelmill.specs.base import OneOrMore, Share, Spec
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _seconds(value: Any) -> Any:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", value) if isinstance(value, str) else None
+    return timedelta(seconds=float(match[1]) * UNITS[match[2]]) if match else value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_seconds, json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*[smhdw]\s*$")]),
+    PlainSerializer(lambda value: f"{value.total_seconds():g}s", return_type=str),
+    Field(ge=timedelta(0)),
+]
+"""A time: `30m`, `12h`, `7d`."""
+
+
+class Gate(Spec):
+    """What every gate has."""
+
+    required: bool = Field(True, description="a gate that is not required can warn, but never stops a version")
+
+
+class CommitGate(Gate):
+    """The version was made from committed code: git was clean, and the commit is still reachable from a branch."""
+
+    branch: str | None = Field(None, description="the branch that must hold the commit; any branch by default")
+
+
+class OverlapGate(Gate):
+    """Test texts that the model, or its backbone, has read in training."""
+
+    at_most: Share = Field(0.0, description="of the test texts")
+
+
+class LicenceGate(Gate):
+    """The licence of the backbone, an SPDX expression, is one that we may use."""
+
+    allow: list[str] = Field(
+        default_factory=lambda: ["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "MIT"],
+        description="SPDX identifiers",
+    )
+
+
+class NonInferiorityGate(Gate):
+    """Not worse than the incumbent on the same test records; a first version: than the baselines."""
+
+    metric: str | None = Field(None, description="default: the product's `evaluation.metric`")
+    margin: float = Field(0.01, gt=0, description="the loss that would still be accepted, in units of the metric")
+    confidence: Share = Field(0.95, description="one-sided")
+    power: Share = Field(0.8, description="of an equally good version to pass; with less the answer is 'cannot tell'")
+    resamples: int = Field(2000, ge=100)
+    seed: int = Field(0, ge=0)
+
+
+SliceBy = Literal["label", "length", "source"]
+
+
+class SlicesGate(Gate):
+    """No part of the test records on which the version is worse than the incumbent."""
+
+    by: Annotated[list[SliceBy], OneOrMore()] = Field(["label", "length"], description="what the records are parted by")
+    margin: float = Field(0.0, ge=0, description="the loss of accuracy that would still be accepted in a part")
+    confidence: Share = Field(0.95, description="for all parts together (Holm 1979)")
+    min_items: int = Field(30, ge=1, description="smaller parts are shown, not judged")
+
+
+class RobustnessGate(Gate):
+    """Answers stay the same under typing errors, other case and harmless rewording (Ribeiro et al. 2020)."""
+
+    records: int = Field(200, ge=1, description="test records that are rewritten")
+    at_most: Share = Field(0.15, description="answers that change, for each way of rewriting")
+    margin: Share = Field(0.05, description="more than the incumbent's")
+    seed: int = Field(0, ge=0)
+
+
+class CalibrationGate(Gate):
+    """The calibration error is not larger than the incumbent's."""
+
+    margin: Share = 0.02
+
+
+class CostGate(Gate):
+    """How much slower, hungrier and larger than the incumbent a version may be: 1.25 is a quarter more."""
+
+    latency: float = Field(1.25, gt=0, description="95th percentile of single texts")
+    memory: float = Field(1.25, gt=0, description="peak of the process")
+    size: float = Field(1.5, gt=0, description="bytes of the files")
+    calls: int = Field(100, ge=20)
+
+
+class UseGate(Gate):
+    """How many versions were judged by this same test split: each look wears it out (Dwork et al. 2015)."""
+
+    warn_above: int = Field(20, ge=1)
+
+
+class Gates(Spec):
+    """The gates of a stage, by name; those that are not named are not asked."""
+
+    commit: CommitGate | None = None
+    data: Gate | None = Field(None, description="source files are those that DVC or the lock file knows")
+    environment: Gate | None = Field(None, description="the lock file of the commit is the one that it was made with")
+    digest: Gate | None = Field(None, description="the files are those that were registered")
+    no_pickle: Gate | None = Field(None, description="nothing in the folder is a pickle")
+    signature: Gate | None = Field(None, description="signature and input example are there and fit each other")
+    clean_load: Gate | None = Field(None, description="loads and predicts in a process of its own")
+    floors: Gate | None = Field(None, description="the metric floors of the product's `gates`")
+    overlap: OverlapGate | None = None
+    card: Gate | None = Field(None, description="the model card is complete")
+    licence: LicenceGate | None = None
+    signed: Gate | None = Field(None, description="the files carry a valid signature")
+    non_inferiority: NonInferiorityGate | None = None
+    slices: SlicesGate | None = None
+    robustness: RobustnessGate | None = None
+    calibration: CalibrationGate | None = None
+    cost: CostGate | None = None
+    compatible: Gate | None = Field(None, description="same labels and signature as the incumbent")
+    test_use: UseGate | None = None
+
+    def asked(self) -> dict[str, Gate]:
+        """Those that are asked, in the order above."""
+        return {name: gate for name in type(self).model_fields if (gate := getattr(self, name)) is not None}
+
+
+class StageSpec(Spec):
+    """A stage, and what a version needs to enter it."""
+
+    from_: Annotated[list[str], OneOrMore()] = Field(
+        default_factory=list, alias="from", description="stages that a version may come from"
+    )
+    gates: Gates = Gates()
+    approvals: int = Field(0, ge=0, description="people who must agree, other than the one who asks")
+    approvers: list[str] = Field(default_factory=list, description="who may; empty: anyone else")
+    soak: Duration = Field(timedelta(0), description="time that a version must have spent in the stage before")
+    cool_down: Duration = Field(timedelta(0), description="time since the last change of this stage")
+
+
+class SigningSpec(Spec):
+    """Who signs, and what must be signed."""
+
+    allowed_signers: str = Field(
+        "conf/base/allowed_signers", description="public ssh keys (ssh-keygen(1), ALLOWED SIGNERS)"
+    )
+    approvals: Literal["required", "optional"] = Field("optional", description="optional: unsigned ones are claims")
+    model_key: str | None = Field(None, description="private EC key (PEM) that signs the files of new versions")
+    model_public_key: str | None = Field(None, description="its public key (PEM), by which they are checked")
+
+
+class NotifySpec(Spec):
+    """Where events are sent (https://www.standardwebhooks.com)."""
+
+    url: str
+    secret_env: str = Field("MODELMILL_WEBHOOK_SECRET", description="the variable that holds the secret, whsec_...")
+    attempts: int = Field(3, ge=1)
+
+
+class RegistrySpec(Spec):
+    """Stages in their order; the first takes what is registered, and `retired` what was replaced."""
+
+    stages: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], StageSpec] = Field(min_length=2)
+    retired: str = Field("archived", description="the stage of what was replaced; it has no alias")
+    request_days: int = Field(14, ge=1, description="after so many days a request and its approvals are void")
+    signing: SigningSpec = SigningSpec()
+    notify: NotifySpec | None = None
+    keep_events: int = Field(50, ge=0, description="`gc` keeps what the last so many events are about")
+
+    @model_validator(mode="after")
+    def _known_stages(self) -> Self:
+        known = ", ".join(self.stages)
+        for name, stage in self.stages.items():
+            for one in stage.from_:
+                if one not in self.stages or one == name:
+                    raise ValueError(f"`stages.{name}.from` names '{one}'; expected others of {known}")
+            if stage.approvers and stage.approvals > len(set(stage.approvers)):
+                raise ValueError(
+                    f"`stages.{name}` wants {stage.approvals} approvals of {len(set(stage.approvers))} people"
+                )
+        if self.retired not in self.stages or self.retired == self.first:
+            raise ValueError(f"`retired` is '{self.retired}'; expected one of {known}, and not the first")
+        return self
+
+    @property
+    def first(self) -> str:
+        """The stage of a version that was just registered."""
+        return next(iter(self.stages))
