@@ -1,9 +1,6 @@
 """A training that goes on, bit for bit, where it was killed: the last good state, and the best weights, on disk."""
 
-import os
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
+from modelmill.files import written_aside
 from modelmill.training.curves_module import EVERY
 from modelmill.training.fit import FitPlan
 from modelmill.training.ranks import Place
@@ -124,13 +122,15 @@ class Checkpoints(Checkpoint):
                 self._best = score
                 weights = trainer.strategy.lightning_module_state_dict()  # put together by all ranks
                 if self._place.rank == 0:
-                    write_aside(self._folder / BEST, partial(torch.save, weights))
+                    with written_aside(self._folder / BEST) as part:
+                        torch.save(weights, part)
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         """Save the state within a pause, which ends here."""
         if self._place.rank == 0:
-            write_aside(self._folder / STATE, trainer.save_checkpoint)
+            with written_aside(self._folder / STATE) as part:
+                trainer.save_checkpoint(part)
         else:
             trainer.save_checkpoint(self._folder / STATE)  # gives its part of the weights, and writes no file
         self._count(pausing=False)
@@ -139,12 +139,3 @@ class Checkpoints(Checkpoint):
     def load_best(self, module: LightningModule) -> None:
         """Give a module the best weights."""
         module.load_state_dict(torch.load(self._folder / BEST, weights_only=True))
-
-
-def write_aside(final: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name, and give it its own when it is whole. One name for all that is half-written: the
-    folder is locked, and what a killed process left is written over.
-    """
-    part = final.with_name("part")
-    write(part)
-    os.replace(part, final)

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import torch
 
 from modelmill.errors import UserError
+from modelmill.files import written_aside
 from modelmill.specs.training import MicroBatches, Precision
-from modelmill.training.checkpoints_module import write_aside
 from modelmill.training.memory_module import LESS, fewest_pieces, ran_out
 from modelmill.training.module import TrainedModule
 from modelmill.training.processor_module import give_memory_back
@@ -72,7 +72,8 @@ def within_memory(
     """
     random = torch.get_rng_state(), torch.cuda.get_rng_state_all()
     if not state and declared == "auto" and module.split.ranks == 1:
-        write_aside(folder / START, lambda path: torch.save(_trained(module), path))
+        with written_aside(folder / START) as part:
+            torch.save(_trained(module), part)
     while True:
         try:
             return attempt(state)
@@ -137,7 +138,8 @@ def _state_in(folder: Path, micro: int) -> Path | None:
     if not state.is_file():
         return None
     found = recounted(torch.load(state, weights_only=True, mmap=True), micro)
-    write_aside(state, lambda path: torch.save(found, path))
+    with written_aside(state) as part:
+        torch.save(found, part)
     return state
 
 

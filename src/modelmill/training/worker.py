@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import get_type_hints
 
-from modelmill.files import aside
+from modelmill.files import written_aside
 from modelmill.training.failures import die_with, log_of, tell
 from modelmill.training.processes import CURVES, MODEL, REPORT, RESULT, Job, Made
 from modelmill.training.ranks import AGENT, Place
@@ -43,12 +43,11 @@ def work(job: Job) -> Made:
 def save(made: Made, final: Path) -> None:
     """Write curves, report and model aside; the folder takes its name when it is complete."""
     curves, report, trained = made
-    part = aside(final, "part")
-    (part / MODEL).mkdir(parents=True)
-    curves.write_parquet(part / CURVES)
-    (part / REPORT).write_text(json.dumps(report), encoding="utf-8")
-    trained.save(part / MODEL)
-    part.rename(final)
+    with written_aside(final) as part:
+        (part / MODEL).mkdir(parents=True)
+        curves.write_parquet(part / CURVES)
+        (part / REPORT).write_text(json.dumps(report), encoding="utf-8")
+        trained.save(part / MODEL)
 
 
 def main() -> None:
