@@ -1,5 +1,6 @@
 """How many pieces a batch must be computed in to fit into memory, found by trying before the training."""
 
+import mmap
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -27,13 +28,29 @@ LESS = (
 )
 
 
-SAID = ("can't allocate memory", "could not create a primitive")
-"""How torch and oneDNN say on a CPU that memory ran out."""
+SAID = ("can't allocate memory", "std::bad_alloc")
+"""How torch says on a CPU that memory ran out."""
+
+UNCLEAR = ("could not create a primitive", "could not create a memory object")
+"""What oneDNN says then, and also of what it cannot compute or compile: its status is not in its message."""
+
+LITTLE = 64 << 20
+"""Bytes. When not even these are to be had, memory ran out."""
 
 
 def ran_out(error: BaseException) -> bool:
     """Whether an error says that memory ran out: torch has a class for accelerators only."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in str(error) for words in SAID)
+    said = str(error)
+    known = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in said for words in SAID)
+    return known or (said in UNCLEAR and not _more_can_be_had())
+
+
+def _more_can_be_had() -> bool:
+    try:
+        mmap.mmap(-1, LITTLE).close()
+    except OSError:
+        return False
+    return True
 
 
 def fewest_pieces(module: TrainedModule, precision: Precision) -> int:
