@@ -10,8 +10,8 @@ import pytest
 
 from modelmill.errors import ApprovalError
 from modelmill.registry import verbs
-from modelmill.registry.approvals import NAMESPACE, sign_approval, sign_statement, verified, why_refused
-from modelmill.registry.events import Approved, Registered, Requested
+from modelmill.registry.approvals import NAMESPACE, sign_approval, sign_statement, unapproved, verified, why_refused
+from modelmill.registry.events import Approved, Event, Promoted, Registered, Requested, RolledBack
 from modelmill.registry.state import Request, State, fold
 from modelmill.specs.registry import RegistrySpec
 
@@ -264,3 +264,58 @@ def test_a_broken_line_of_the_file_is_named(root: Path) -> None:
     why = why_refused(root / "allowed", "ada", text, sign_statement(text, root / "ada"), NOON)
     assert why
     assert "allowed:1: invalid key" in why
+
+
+def ledger(*events: Event, version: int = 7) -> list[Event]:
+    """Versions 7 and 8 are registered, then something happens, then `version` is promoted by the request, event 2."""
+    registered = [
+        Registered(actor="cy", time=NOON, version=one, digest=f"d{one}", files="f", run_id=None) for one in (7, 8)
+    ]
+    last = Promoted(
+        actor="mallory", time=NOON, version=version, stage="live", origin="candidate", replaces=None,
+        digest="d7", policy="p", report="r", request=2,
+    )  # fmt: skip
+    return [*registered, *events, last]
+
+
+def test_what_a_stage_holds_without_approvals_is_found(root: Path) -> None:
+    """An event that somebody wrote past the commands: no request, no approval, a false one, one of another version."""
+    good = approved(signature_of(root, "ada", asked()))
+    forged = approved(signature_of(root, "eve", asked()))
+
+    def missing(*events: Event, version: int = 7) -> str:
+        return unapproved(root, rules(), NAME, ledger(*events, version=version)).get("live", "")
+
+    assert missing(asked(), good) == ""
+    assert "ask for them" in missing()
+    assert "so far: nobody" in missing(asked())
+    assert "so far: nobody" in missing(asked(), approved(None))
+    assert "so far: nobody" in missing(asked(), forged)
+    assert "version 8: the request 2, by which it was promoted, is of something else" in missing(
+        asked(), good, version=8
+    )
+    assert "version 9: it was never registered" in missing(asked(), good, version=9)
+
+
+def test_an_approval_that_came_later_does_not_count(root: Path) -> None:
+    """Nor does one of a rule that does not hold any more matter."""
+    good = approved(signature_of(root, "ada", asked()))
+    events = [*ledger(asked()), good]
+    assert "so far: nobody" in unapproved(root, rules(), NAME, events)["live"]
+    assert unapproved(root, rules(approvals=0), NAME, events) == {}
+
+
+def test_what_a_rollback_brought_back_was_approved_before(root: Path) -> None:
+    """The approvals of the promotion count."""
+    good = approved(signature_of(root, "ada", asked()))
+    other = asked(seq=5, version=8, digest="d8", incumbent=7)
+    signed = approved(signature_of(root, "bob", other), actor="bob").model_copy(update={"request": 5})
+    second = Promoted(
+        actor="cy", time=NOON, version=8, stage="live", origin="candidate", replaces=7, digest="d8", policy="p",
+        report="r", request=5,
+    )  # fmt: skip
+    events = [*ledger(asked(), good), other, signed, second]
+    assert unapproved(root, rules(), NAME, events) == {}
+    back = RolledBack(actor="cy", time=NOON, version=7, stage="live", replaces=8, digest="d7")
+    assert unapproved(root, rules(), NAME, [*events, back]) == {}
+    assert "version 7" in unapproved(root, rules(), NAME, [*ledger(asked()), other, signed, second, back])["live"]

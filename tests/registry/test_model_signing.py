@@ -1,12 +1,14 @@
 """Signed model folders: every file counts, and only the declared key."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from modelmill.errors import IntegrityError, UserError
 from modelmill.registry.model_signing import sign_folder, sign_if_asked, verify_folder
 from modelmill.specs.registry import RegistrySpec
+from tests.conftest import ROOT
 
 PLAIN = NoEncryption()
 
@@ -184,11 +187,15 @@ def test_keys_that_do_not_belong_together_are_found_at_once(root: Path) -> None:
         sign_if_asked(rules(model_key="ours.pem", model_public_key="theirs.pub.pem"), root, root / "model")
 
 
-def test_the_keys_of_the_how_to_are_good(root: Path) -> None:
-    """What docs/how-to/sign.md says to type makes a pair that signs and verifies."""
+def test_the_keys_of_the_how_to_are_good(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What docs/how-to/sign.md says to type makes what its section `signing` names, and that signs and verifies."""
     assert shutil.which("openssl"), "this test needs the command `openssl`"
-    make = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "typed.pem"]
-    subprocess.run(make, cwd=root, check=True, capture_output=True)
-    public = ["openssl", "ec", "-in", "typed.pem", "-pubout", "-out", "typed.pub.pem"]
-    subprocess.run(public, cwd=root, check=True, capture_output=True)
-    assert sign_if_asked(rules(model_key="typed.pem", model_public_key="typed.pub.pem"), root, root / "model")
+    text = (ROOT / "docs/how-to/sign.md").read_text(encoding="utf-8")
+    (commands,) = [block for block in re.findall("```bash\n(.*?)```", text, re.DOTALL) if "openssl" in block]
+    (declared,) = [block for block in re.findall("```yaml\n(.*?)```", text, re.DOTALL) if "model_key" in block]
+    monkeypatch.setenv("HOME", str(root))
+    (root / "conf/base").mkdir(parents=True)
+    subprocess.run(["bash", "-ec", commands], cwd=root, check=True, capture_output=True)
+    assert (root / ".modelmill/model.pem").stat().st_mode & 0o077 == 0
+    spec = rules(**yaml.safe_load(declared)["signing"])
+    assert sign_if_asked(spec, root, root / "model")

@@ -4,13 +4,14 @@ import logging
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from modelmill.errors import ApprovalError
-from modelmill.registry.events import Approved
-from modelmill.registry.state import Request
-from modelmill.registry.verbs import Verified, statement
+from modelmill.registry.events import Approved, Event, Promoted
+from modelmill.registry.state import Request, fold
+from modelmill.registry.verbs import Judged, Verified, check_approvals, statement
 from modelmill.specs.registry import RegistrySpec
 
 NAMESPACE = "modelmill-approval"
@@ -90,6 +91,54 @@ def verified(root: Path, spec: RegistrySpec, name: str) -> Verified:
         return why is None
 
     return check
+
+
+def unapproved(root: Path, spec: RegistrySpec, name: str, events: Sequence[Event]) -> dict[str, str]:
+    """Stages that hold a version without the approvals that `registry.yml` wants now.
+
+    Who can write to MLflow can write that a version was promoted; that others signed for it he cannot write.
+
+    Args:
+        root: the project's folder.
+        spec: the stages and their rules.
+        name: of the model.
+        events: the whole ledger.
+
+    Returns:
+        stage to what its version lacks, or why that cannot be told.
+    """
+    state, missing = fold(events, spec), {}
+    for stage, rules in spec.stages.items():
+        version = state.holder(stage)
+        if version is None or not rules.approvals:
+            continue
+        entered = [i for i, one in enumerate(events) if isinstance(one, Promoted) and _put(one, version, stage)]
+        why = _what_lacks(root, spec, name, events[: entered[-1] + 1]) if entered else "it was never promoted"
+        if why:
+            missing[stage] = f"version {version}: {why}"
+    return missing
+
+
+def _put(event: Promoted, version: int, stage: str) -> bool:
+    return (event.version, event.stage) == (version, stage)
+
+
+def _what_lacks(root: Path, spec: RegistrySpec, name: str, events: Sequence[Event]) -> str | None:
+    """What the promotion, the last of these events, lacks in approvals."""
+    event, before = events[-1], fold(events[:-1], spec)
+    assert isinstance(event, Promoted)
+    asked = before.requests.get(event.request) if event.request else None
+    if event.version not in before.registered:
+        return "it was never registered"
+    if asked and (asked.event.version, asked.event.stage) != (event.version, event.stage):
+        return f"the request {asked.event.seq}, by which it was promoted, is of something else"
+    incumbent = asked.event.incumbent if asked else None
+    judged = Judged(event.version, event.stage, incumbent, event.policy, event.report, passed=True)
+    try:
+        check_approvals(before, spec, judged, asked, verified(root, spec, name))
+    except ApprovalError as error:
+        return error.message
+    return None
 
 
 def why_refused(signers: Path, actor: str, text: str, signature: str, at: datetime) -> str | None:
