@@ -41,7 +41,7 @@ def show_product(name: str) -> None:
 
     from modelmill.config import ProductConfigLoader
     from modelmill.errors import DeclarationError
-    from modelmill.specs.resolve import hint
+    from modelmill.specs.files import hint
 
     parameters = ProductConfigLoader.of_project().declarations.as_parameters()
     if name not in parameters:
@@ -92,21 +92,12 @@ def forget_record(identity: str, env: str | None, as_json: bool) -> None:
 @product.command("schema")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def write_schema(folder: Path) -> None:
-    """Write the JSON Schema of product and backbone files, for editors."""
-    from modelmill.specs.resolve import SPECS
+    """Write the JSON Schemas of the declaration files, for editors."""
+    from modelmill.specs.schema import schema_files
 
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, spec in SPECS.items():
-        schema = spec.model_json_schema()
-        definitions = schema.pop("$defs", {}) | {kind: schema}
-        whole = {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "type": "object",
-            "additionalProperties": {"$ref": f"#/$defs/{kind}"},
-            "$defs": definitions,
-        }
-        text = json.dumps(whole, indent=2, ensure_ascii=False)
-        (folder / f"{kind}.schema.json").write_text(text + "\n", encoding="utf-8")
+    for name, text in schema_files().items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _row(name: str, backbone: str, reports: Path) -> dict[str, Any]:

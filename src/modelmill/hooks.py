@@ -13,8 +13,9 @@ from kedro.framework.hooks import hook_impl
 from modelmill.config import ProductConfigLoader
 from modelmill.errors import DataError, DeclarationError, UserError
 from modelmill.specs.backbone import ancestry
+from modelmill.specs.files import hint
 from modelmill.specs.mlflow import MlflowSpec
-from modelmill.specs.resolve import hint, report
+from modelmill.specs.resolve import report
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext

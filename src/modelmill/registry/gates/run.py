@@ -9,12 +9,17 @@ from typing import Any
 from modelmill.errors import UserError
 from modelmill.progress import bar
 from modelmill.registry.gates.base import Case, Finding, Status
+from modelmill.registry.gates.licence import licence
+from modelmill.registry.gates.signed import signed
 from modelmill.specs.registry import Gates
 
 Check = Callable[[Any, Case], Finding]
 """(declaration of the gate, case) -> finding. A `UserError` counts as 'fail'."""
 
-CHECKS: dict[str, Check] = {}
+CHECKS: dict[str, Check] = {
+    "licence": licence,
+    "signed": signed,
+}
 """By name of a gate in `registry.yml`."""
 
 
