@@ -44,12 +44,16 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Chain:
-    """What was read: valid events, the hash of the last, the number that the next one gets, and what is wrong."""
+    """What was read: valid events, the hash of the last, the number that the next one gets, and what is wrong.
+
+    `marked` is the tag `head`: number and hash of an event that was the last one once.
+    """
 
     events: list[Event] = field(default_factory=list)
     head: str = START
     next: int = 1
     problems: list[str] = field(default_factory=list)
+    marked: str = ""
 
 
 class Ledger:
@@ -67,8 +71,8 @@ class Ledger:
 
     def inspect(self) -> Chain:
         """Everything that is there, with what is wrong with it."""
-        rows, marked = self._reader.versions(self._own), self._reader.tags(self._own).get(HEAD, "")
-        return check_chain(rows, marked)
+        marked = self._reader.tags(self._own).get(HEAD, "")  # first: afterwards it may be of an event not yet read
+        return check_chain(self._reader.versions(self._own), marked)
 
     def read(self) -> Chain:
         """The events, all of them in order.
@@ -108,8 +112,15 @@ class Ledger:
             number = given.seq
         if number != given.seq and not self._holds(given):  # a client that tries again writes it a second time
             return None
-        self._writer.set_tag(self._own, HEAD, f"{given.seq} {given.hash}")
+        self._writer.set_tag(self._own, HEAD, _mark(given))
         return given
+
+    def mark(self) -> None:
+        """Say which event is the last one, where a crash left that out: so that it is missed if it is deleted."""
+        assert self._writer, "a ledger that is only read"
+        chain = self.read()
+        if chain.events and _mark(chain.events[-1]) != chain.marked:
+            self._writer.set_tag(self._own, HEAD, _mark(chain.events[-1]))
 
     def _holds(self, event: Event) -> bool:
         return any(
@@ -144,31 +155,46 @@ def check_chain(rows: list[VersionRow], marked: str) -> Chain:
         marked: the tag `head` of the ledger: number and hash of an event that was the last one once.
 
     Returns:
-        the events up to the first thing that is wrong.
+        the events up to the first thing that is wrong, and all that is wrong.
     """
     events: list[Event] = []
-    head, problems = START, []
-    hashes = {}
-    for expected, row in enumerate(rows, 1):
-        if row.number != expected:
-            problems.append(f"event {expected} is missing")
-            break
-        try:
-            event = EVENT.validate_json(row.tags.get(TAG, ""))
-        except ValidationError:
-            problems.append(f"event {row.number} cannot be read")
-            break
-        if event.seq != row.number:
-            if event.seq > row.number:
-                problems.append(f"event {row.number} says that it is event {event.seq}")
-                break
+    problems: list[str] = []
+    head: str | None = START  # None: what the next event should hold is not known
+    marks = {""}
+    expected = 1
+    for row in rows:
+        if row.number > expected:
+            problems += [f"event {number} is missing" for number in range(expected, row.number)]
+            head = None
+        expected = row.number + 1
+        event, wrong = _read_event(row, head)
+        if wrong:
+            problems.append(wrong)
+        if event is None or event.seq != row.number:  # one that lost a race counts for nothing
+            head = None if wrong else head
             continue
-        if event.text() != row.tags[TAG] or event.prev != head:
-            problems.append(f"event {row.number} does not follow on the one before: one of them was edited")
-            break
-        events.append(event)
-        head = hashes[event.seq] = event.hash
-    seq, _, hash_ = marked.partition(" ")
-    if not problems and seq and hashes.get(int(seq)) != hash_:
-        problems.append(f"event {seq} was the last one once, and is gone or was edited")
-    return Chain(events, head, len(rows) + 1, problems)
+        if not problems:
+            events.append(event)
+        head = event.hash
+        marks.add(_mark(event))
+    if marked not in marks:
+        problems.append(f"the event that the tag `{HEAD}` says was the last one once ({marked}) is gone or was edited")
+    return Chain(events, events[-1].hash if events else START, len(rows) + 1, problems, marked)
+
+
+def _read_event(row: VersionRow, head: str | None) -> tuple[Event | None, str | None]:
+    """The event of a version, and what is wrong with it; `head` is the hash that it must hold, if that is known."""
+    text = row.tags.get(TAG, "")
+    try:
+        event = EVENT.validate_json(text)
+    except ValidationError:
+        return None, f"event {row.number} cannot be read"
+    if event.seq > row.number:
+        return None, f"event {row.number} says that it is event {event.seq}"
+    if event.seq == row.number and (event.text() != text or head not in (None, event.prev)):
+        return event, f"event {row.number} does not follow on the one before: one of them was edited"
+    return event, None
+
+
+def _mark(event: Event) -> str:
+    return f"{event.seq} {event.hash}"

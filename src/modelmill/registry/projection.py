@@ -40,8 +40,9 @@ def project(ledger: Ledger, reader: Reader, writer: Writer, spec: RegistrySpec) 
 
 
 def reconcile(ledger: Ledger, reader: Reader, writer: Writer, spec: RegistrySpec, actor: str) -> Event | None:
-    """Set the aliases right, and write down what was wrong; None when nothing was."""
+    """Set the aliases and the mark of the last event right, and write down which aliases were wrong; None when none."""
     changed = project(ledger, reader, writer, spec)
+    ledger.mark()
     if not changed:
         return None
     return ledger.transact(lambda _: Reconciled(actor=actor, reason="aliases set right", aliases=changed))

@@ -1,7 +1,7 @@
 """Reading MLflow's registry without importing MLflow, which takes seconds: by SQL, or by its REST interface."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,7 +25,7 @@ class VersionRow:
     created: int
     run_id: str | None
     source: str
-    tags: Mapping[str, str]
+    tags: dict[str, str]
 
 
 class Reader(Protocol):
@@ -67,26 +67,34 @@ class SqlReader:
 
     def __init__(self, uri: str) -> None:
         from sqlalchemy import create_engine
+        from sqlalchemy.exc import ArgumentError
         from sqlalchemy.pool import NullPool
 
         # MLflow makes this file when it is first asked; before that nothing is registered, and we make none.
         self._file = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
-        self._engine: Engine = create_engine(uri, poolclass=NullPool)
+        try:
+            self._engine: Engine = create_engine(uri, poolclass=NullPool)
+        except (ImportError, ArgumentError) as error:
+            raise RegistryError(
+                f"the registry's address cannot be opened: {error}\nFor PostgreSQL write postgresql+psycopg2://... and "
+                "install the extra `postgres` of modelmill; for other databases their driver."
+            ) from error
 
     def names(self) -> list[str]:
         return [name for (name,) in self._ask("SELECT name FROM registered_models WHERE {own} ORDER BY name")]
 
     def versions(self, name: str) -> list[VersionRow]:
-        tags: dict[int, dict[str, str]] = {}
-        query = "SELECT version, key, value FROM model_version_tags WHERE name = :name AND {own}"
-        for number, key, value in self._ask(query, name=name):
-            tags.setdefault(number, {})[key] = value
         query = (
-            "SELECT version, creation_time, run_id, source FROM model_versions "
-            "WHERE name = :name AND current_stage != :deleted AND {own} ORDER BY version"
-        )
-        rows = self._ask(query, name=name, deleted=DELETED)
-        return [VersionRow(number, made, run, source or "", tags.get(number, {})) for number, made, run, source in rows]
+            "SELECT v.version, v.creation_time, v.run_id, v.source, t.key, t.value FROM model_versions v "
+            "LEFT JOIN model_version_tags t ON t.workspace = v.workspace AND t.name = v.name AND t.version = v.version "
+            "WHERE v.name = :name AND v.current_stage != :deleted AND v.{own} ORDER BY v.version"
+        )  # one query: with two, another could add a version in between
+        rows: dict[int, VersionRow] = {}
+        for number, made, run, source, key, value in self._ask(query, name=name, deleted=DELETED):
+            row = rows.setdefault(number, VersionRow(number, made, run, source or "", {}))
+            if key is not None:
+                row.tags[key] = value
+        return list(rows.values())
 
     def aliases(self, name: str) -> dict[str, int]:
         query = "SELECT alias, version FROM registered_model_aliases WHERE name = :name AND {own}"
@@ -123,7 +131,9 @@ class RestReader:
         return sorted(model["name"] for model in found)
 
     def versions(self, name: str) -> list[VersionRow]:
-        found = self._pages("model-versions/search", "model_versions", filter=f"name = '{name}'", max_results=1000)
+        # Pages are by place: in this order a version that is added meanwhile moves no other to another page.
+        order, query = "version_number ASC", f"name = '{name}'"
+        found = self._pages("model-versions/search", "model_versions", filter=query, max_results=1000, order_by=order)
         rows = [
             VersionRow(
                 int(one["version"]), int(one["creation_timestamp"]), one.get("run_id") or None, one.get("source", ""),

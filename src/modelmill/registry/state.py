@@ -43,8 +43,12 @@ class Request:
 
 @dataclass
 class State:
-    """Everything that is known of one model after some events; `retired` is the stage of what was replaced."""
+    """Everything that is known of one model after some events.
 
+    `first` is the stage of what was registered, `retired` that of what was replaced; the others hold one version.
+    """
+
+    first: str
     retired: str
     places: dict[int, Place] = field(default_factory=dict)
     registered: dict[int, Registered] = field(default_factory=dict)
@@ -59,18 +63,28 @@ class State:
     def holder(self, stage: str) -> int | None:
         """The version that a stage holds: the one that came last, of those that are still there."""
         here = (version for version in reversed(self.holders.get(stage, ())) if self.stage_of(version) == stage)
-        return next(here, None)
+        return next((version for version in here if version not in self.collected), None)
 
     def stage_of(self, version: int) -> str | None:
         """The stage of a version; None for one that the ledger does not know."""
         place = self.places.get(version)
         return place.stage if place else None
 
+    def holds_one(self, stage: str) -> bool:
+        """Whether a version that enters a stage takes the place of another."""
+        return stage not in (self.first, self.retired)
+
+    def formers(self, stage: str) -> list[int]:
+        """What a stage held before, and could hold again by one rollback or several; what comes back first is first."""
+        if not self.holds_one(stage):
+            return []
+        gone = self.revoked | self.collected
+        before = [one for one in reversed(self.holders.get(stage, ())) if one not in gone]
+        return [one for one in dict.fromkeys(before) if self.stage_of(one) == self.retired]
+
     def former(self, stage: str) -> int | None:
         """What a stage held before what it holds, and could hold again."""
-        gone = self.revoked | self.collected
-        before = (one for one in reversed(self.holders.get(stage, ())) if one not in gone)
-        return next((one for one in before if self.stage_of(one) == self.retired), None)
+        return next(iter(self.formers(stage)), None)
 
     def request_for(self, version: int, stage: str, at: datetime) -> Request | None:
         """The open request for a version to enter a stage."""
@@ -85,17 +99,17 @@ def fold(events: Iterable[Event], spec: RegistrySpec) -> State:
         events: that the ledger holds.
         spec: says which stage is the first, and where what was replaced goes.
     """
-    state = State(spec.retired)
+    state = State(spec.first, spec.retired)
     for event in events:
-        _apply(state, event, spec)
+        _apply(state, event)
     return state
 
 
-def _apply(state: State, event: Event, spec: RegistrySpec) -> None:
+def _apply(state: State, event: Event) -> None:
     match event:
         case Registered():
             state.registered[event.version] = event
-            _enter(state, event.version, spec.first, event)
+            _enter(state, event.version, state.first, event)
         case Promoted() | RolledBack() | Revoked():
             _move(state, event)
         case Requested():

@@ -139,13 +139,12 @@ def promote(
     check_times(state, spec, judged.version, judged.stage, by.time)
     asked = state.request_for(judged.version, judged.stage, by.time)
     check_approvals(state, spec, judged, asked, verified)
-    exclusive = judged.stage not in (spec.first, spec.retired)
     origin = state.stage_of(judged.version)
     assert origin
     return Promoted(
         actor=by.actor, reason=by.reason, time=by.time,
         version=judged.version, stage=judged.stage, origin=origin,
-        replaces=state.holder(judged.stage) if exclusive else None,
+        replaces=state.holder(judged.stage) if state.holds_one(judged.stage) else None,
         digest=state.registered[judged.version].digest, policy=judged.policy, report=judged.report,
         request=asked.event.seq if asked else None,
     )  # fmt: skip
@@ -153,6 +152,8 @@ def promote(
 
 def rollback(state: State, stage: str, by: By, expected: Expected) -> RolledBack:
     """Give a stage back the version that it held before."""
+    if not state.holds_one(stage):
+        raise TransitionError(f"'{stage}' holds any number of versions, so there is nothing to go back to")
     _as_expected(state, stage, expected)
     current, former = state.holder(stage), state.former(stage)
     if current is None or former is None:
@@ -173,7 +174,7 @@ def revoke(state: State, spec: RegistrySpec, version: int, by: By, *, leave_empt
         return None
     stage = state.stage_of(version)
     assert stage
-    holds = state.holder(stage) == version and stage not in (spec.first, spec.retired)
+    holds = state.holder(stage) == version and state.holds_one(stage)
     fallback = state.former(stage) if holds else None
     if holds and fallback is None and not leave_empty:
         raise TransitionError(
@@ -236,6 +237,8 @@ def _may_enter(state: State, spec: RegistrySpec, version: int, stage: str) -> No
     if version in state.revoked or version in state.collected:
         what = "withdrawn" if version in state.revoked else "deleted"
         raise TransitionError(f"version {version} was {what}, and enters no stage any more")
+    if stage not in spec.stages:
+        raise TransitionError(f"there is no stage '{stage}'; `registry.yml` declares {', '.join(spec.stages)}")
     here, allowed = state.stage_of(version), spec.stages[stage].from_
     if here not in allowed:
         expected = f"from {' or '.join(allowed)}" if allowed else "by registration only"

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 RETRIES = 8
+LOGGED_MODEL = "models:/"
+"""What the source of a version begins with; then comes the id of the logged model that it is of."""
 
 
 class MlflowWriter:
@@ -44,6 +46,32 @@ class MlflowWriter:
             self._again(lambda client: client.delete_registered_model_alias(name, alias))
         else:
             self._again(lambda client: client.set_registered_model_alias(name, alias, str(version)))
+
+    def delete_version(self, name: str, version: int) -> None:
+        """Take a version away for good, if it is there; MLflow does not use its number again."""
+        from mlflow.exceptions import MlflowException
+
+        with connected(self._settings) as client:
+            try:
+                client.delete_model_version(name, str(version))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+
+    def delete_files(self, source: str) -> None:
+        """Delete the logged model that a version is of, `models:/m-...`, with its files; nothing when it is gone."""
+        from mlflow.exceptions import MlflowException
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        model_id = source.removeprefix(LOGGED_MODEL)
+        with connected(self._settings) as client:
+            try:
+                location = client.get_logged_model(model_id).artifact_location
+                get_artifact_repository(location).delete_artifacts()
+                client.delete_logged_model(model_id)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
 
     def _again(self, write: "Callable[[MlflowClient], None]") -> None:
         """Two who set a tag or an alias for the first time both insert a row, and the database refuses one of them."""

@@ -1,0 +1,139 @@
+"""Whether everything is still as it was written: the ledger, MLflow's versions, aliases and tags, and the files."""
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelmill.digest import folder_digest, tensor_digest
+from modelmill.errors import NotFoundError, UserError
+from modelmill.registry.desk import Desk
+from modelmill.registry.events import Registered
+from modelmill.registry.ledger import HEAD, SUFFIX, Chain
+from modelmill.registry.projection import differences
+from modelmill.registry.readers import VersionRow
+from modelmill.registry.state import fold
+
+FilesOf = Callable[[VersionRow], Path]
+"""The folder that MLflow logged of a version, on this disk; raises `UserError` when it cannot be had."""
+
+WEIGHTS = "artifacts/model"
+"""In the folder that MLflow logged, the one with the tensors."""
+
+RESTORE = "find out who changed it, and bring it back from a backup"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as it was written."""
+
+    what: str
+    where: str
+    expected: str
+    todo: str
+
+
+def verify(desk: Desk, name: str, files_of: FilesOf | None) -> list[Problem]:
+    """Everything that is wrong with a model; nothing is changed.
+
+    A ledger whose every event was written again, mark and all, holds together and is not noticed; signed approvals and
+    what was sent to others by notifications tell it.
+
+    Args:
+        desk: of the registry.
+        name: of the model.
+        files_of: gives the files of a version; None leaves them unread.
+
+    Returns:
+        problems, those of the ledger first; the aliases of a ledger that is not whole are not judged.
+
+    Raises:
+        NotFoundError: when there is no such model and no ledger of it.
+        RegistryError: when MLflow cannot be reached.
+    """
+    names = desk.reader.names()
+    if name not in names and name + SUFFIX not in names:
+        raise NotFoundError(f"there is no model '{name}'; there are {', '.join(desk.names()) or 'none'}")
+    chain = desk.ledger(name).inspect()
+    rows = {row.number: row for row in desk.reader.versions(name)}
+    found = [*_of_the_ledger(name, chain), *_of_the_versions(desk, name, chain, rows)]
+    if not chain.problems:
+        found += _of_the_aliases(desk, name, chain)
+    gone = fold(chain.events, desk.spec).collected
+    for event in chain.events:
+        if files_of and isinstance(event, Registered) and event.version in rows and event.version not in gone:
+            found += _of_the_files(f"{name}@{event.version}", event, rows[event.version], files_of)
+    return found
+
+
+def _of_the_ledger(name: str, chain: Chain) -> Iterator[Problem]:
+    where = name + SUFFIX
+    for problem in chain.problems:
+        yield Problem(problem, where, "events that each hold the hash of the one before", RESTORE)
+    last = chain.events[-1] if chain.events else None
+    if last and not chain.problems and chain.marked != f"{last.seq} {last.hash}":
+        yield Problem(
+            f"the tag `{HEAD}` is '{chain.marked}'", where, f"'{last.seq} {last.hash}', which is the last event",
+            f"a process was killed, or the tag was edited: `kedro model reconcile {name}` sets it",
+        )  # fmt: skip
+
+
+def _of_the_versions(desk: Desk, name: str, chain: Chain, rows: dict[int, VersionRow]) -> Iterator[Problem]:
+    state = fold(chain.events, desk.spec)
+    for number, event in state.registered.items():
+        where = f"{name}@{number}"
+        if number in state.collected:
+            continue
+        if number not in rows:
+            yield Problem("the version is gone from MLflow", where, "a version, since it was not collected", RESTORE)
+            continue
+        row = rows[number]
+        known = (
+            ("tag `digest`", row.tags.get("digest"), event.digest),
+            ("tag `product`", row.tags.get("product"), name),
+        )
+        for what, is_, should in (*known, ("run", row.run_id, event.run_id)):
+            if is_ != should:
+                yield Problem(
+                    f"the {what} is '{is_}'", where, f"'{should}'", f"find out who edited it, and set it to {should}"
+                )
+    for number in sorted(rows.keys() - state.registered.keys() if not chain.problems else ()):
+        yield Problem(
+            "the version is in MLflow, and the ledger does not know it", f"{name}@{number}", "an event `registered`",
+            "a process was killed while it registered, or somebody made it by hand: register again, and delete this one",
+        )  # fmt: skip
+    for number in sorted(rows.keys() & state.collected):
+        yield Problem(
+            "the version was to be deleted, and is still there", f"{name}@{number}", "no such version",
+            f"a process was killed while it deleted: `kedro model gc {name}` goes on",
+        )  # fmt: skip
+
+
+def _of_the_aliases(desk: Desk, name: str, chain: Chain) -> Iterator[Problem]:
+    for alias, (is_, should) in differences(name, chain, desk.reader, desk.spec).items():
+        yield Problem(
+            f"the alias points to {_shown(is_)}", f"{name}@{alias}", _shown(should),
+            f"find out who moved it; `kedro model reconcile {name}` sets it right",
+        )  # fmt: skip
+
+
+def _of_the_files(where: str, event: Registered, row: VersionRow, files_of: FilesOf) -> Iterator[Problem]:
+    try:
+        folder = files_of(row)
+    except UserError as error:
+        yield Problem("the files cannot be had", where, "files as they were registered", error.message)
+        return
+    if (is_ := folder_digest(folder)) == event.files:
+        return
+    try:
+        weights = tensor_digest(folder / WEIGHTS)
+    except (OSError, ValueError, KeyError, AssertionError, struct.error):
+        weights = "unreadable"
+    if weights != event.digest:
+        yield Problem(f"the digest of the weights is {weights}", where, event.digest, RESTORE)
+    else:
+        yield Problem(f"a file beside the weights is not as it was: all files have {is_}", where, event.files, RESTORE)
+
+
+def _shown(version: int | None) -> str:
+    return "nothing" if version is None else f"version {version}"
