@@ -1,9 +1,11 @@
 """What a gate is given, and what it answers."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from modelmill.errors import GateError
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
 
@@ -25,6 +27,25 @@ class Subject:
     run_id: str | None
     model: Path
     evidence: Path
+
+    def read(self, name: str) -> Any:
+        """A JSON file of the evidence.
+
+        Raises:
+            GateError: when it is not there.
+        """
+        return json.loads(self.file(name).read_text(encoding="utf-8"))
+
+    def file(self, name: str) -> Path:
+        """A file of the evidence.
+
+        Raises:
+            GateError: when it is not there.
+        """
+        path = self.evidence / name
+        if not path.is_file():
+            raise GateError(f"cannot tell: version {self.version} was registered without {name}; make a new version")
+        return path
 
 
 @dataclass(frozen=True)

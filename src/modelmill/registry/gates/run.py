@@ -8,13 +8,25 @@ from typing import Any
 
 from modelmill.errors import UserError
 from modelmill.progress import bar
+from modelmill.registry.gates import contents, provenance, quality
 from modelmill.registry.gates.base import Case, Finding, Status
 from modelmill.specs.registry import Gates
 
 Check = Callable[[Any, Case], Finding]
 """(declaration of the gate, case) -> finding. A `UserError` counts as 'fail'."""
 
-CHECKS: dict[str, Check] = {}
+CHECKS: dict[str, Check] = {
+    "commit": provenance.commit,
+    "data": provenance.data,
+    "environment": provenance.environment,
+    "digest": contents.digest,
+    "no_pickle": contents.no_pickle,
+    "signature": contents.signature,
+    "clean_load": contents.clean_load,
+    "floors": quality.floors,
+    "overlap": quality.overlap,
+    "card": quality.card,
+}
 """By name of a gate in `registry.yml`."""
 
 
