@@ -8,6 +8,7 @@ from typing import Any
 
 from modelmill.errors import UserError
 from modelmill.progress import bar
+from modelmill.registry.gates import contents, provenance, quality
 from modelmill.registry.gates.base import Case, Finding, Status
 from modelmill.registry.gates.licence import licence
 from modelmill.registry.gates.signed import signed
@@ -19,6 +20,16 @@ Check = Callable[[Any, Case], Finding]
 CHECKS: dict[str, Check] = {
     "licence": licence,
     "signed": signed,
+    "commit": provenance.commit,
+    "data": provenance.data,
+    "environment": provenance.environment,
+    "digest": contents.digest,
+    "no_pickle": contents.no_pickle,
+    "signature": contents.signature,
+    "clean_load": contents.clean_load,
+    "floors": quality.floors,
+    "overlap": quality.overlap,
+    "card": quality.card,
 }
 """By name of a gate in `registry.yml`."""
 
