@@ -8,13 +8,22 @@ from typing import Any
 
 from modelmill.errors import UserError
 from modelmill.progress import bar
+from modelmill.registry.gates import behaviour, comparison, contract
 from modelmill.registry.gates.base import Case, Finding, Status
 from modelmill.specs.registry import Gates
 
 Check = Callable[[Any, Case], Finding]
 """(declaration of the gate, case) -> finding. A `UserError` counts as 'fail'."""
 
-CHECKS: dict[str, Check] = {}
+CHECKS: dict[str, Check] = {
+    "non_inferiority": comparison.non_inferiority,
+    "slices": comparison.slices,
+    "robustness": behaviour.robustness,
+    "calibration": comparison.calibration,
+    "cost": behaviour.cost,
+    "compatible": contract.compatible,
+    "test_use": contract.test_use,
+}
 """By name of a gate in `registry.yml`."""
 
 
