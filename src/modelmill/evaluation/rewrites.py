@@ -7,13 +7,14 @@ in a text (case in Chinese, contractions where there are none) leaves it as it i
 import re
 from collections.abc import Callable
 from random import Random
+from typing import Literal
 
 from modelmill.augmentation.text import Sources, alter
-from modelmill.augmentation.units import has_no_spaces
+from modelmill.augmentation.units import has_no_spaces, split_units, words_of
 from modelmill.specs.augmentation import AugmentationSpec
 
-TYPING = {kind: AugmentationSpec(kind=kind, rate=0.03) for kind in ("noise", "swap", "delete")}
-"""A slip in 3% of the units, one at least: words, or characters where a script has no spaces."""
+SLIPS = 0.03
+"""Share of the units with a slip, but one at least: words, or characters where a script has no spaces."""
 
 CONTRACTIONS = {
     "are not": "aren't", "cannot": "can't", "could not": "couldn't", "did not": "didn't", "do not": "don't",
@@ -41,8 +42,12 @@ NEUTRAL = {
 
 def typing_errors(text: str, rng: Random) -> str:
     """Slips: a character doubled, left out or exchanged with the next."""
-    kind = rng.choice(list(TYPING)) if has_no_spaces([text]) else "noise"
-    return alter(text, TYPING[kind], rng, Sources())
+    words = len(words_of(split_units(text)))
+    if not words:
+        return text
+    kinds: list[Literal["noise", "swap", "delete"]] = ["noise", "swap", "delete"]
+    kind = rng.choice(kinds) if has_no_spaces([text]) else "noise"  # there, a unit is a character
+    return alter(text, AugmentationSpec(kind=kind, rate=max(SLIPS, 1 / words)), rng, Sources())
 
 
 def other_case(text: str, rng: Random) -> str:
