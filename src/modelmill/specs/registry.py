@@ -71,8 +71,10 @@ class NonInferiorityGate(Gate):
 
     metric: str | None = Field(None, description="default: the product's `evaluation.metric`")
     margin: float = Field(0.01, gt=0, description="the loss that would still be accepted, in units of the metric")
-    confidence: Share = Field(0.95, description="one-sided")
-    power: Share = Field(0.8, description="of an equally good version to pass; with less the answer is 'cannot tell'")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="one-sided")
+    power: float = Field(
+        0.8, gt=0, lt=1, description="of an equally good version to pass; with less the answer is 'cannot tell'"
+    )
     resamples: int = Field(2000, ge=100)
     seed: int = Field(0, ge=0)
 
@@ -85,7 +87,7 @@ class SlicesGate(Gate):
 
     by: Annotated[list[SliceBy], OneOrMore()] = Field(["label", "length"], description="what the records are parted by")
     margin: float = Field(0.0, ge=0, description="the loss of accuracy that would still be accepted in a part")
-    confidence: Share = Field(0.95, description="for all parts together (Holm 1979)")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="for all parts together (Holm 1979)")
     min_items: int = Field(30, ge=1, description="smaller parts are shown, not judged")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from modelmill.errors import UserError
 from modelmill.progress import bar
-from modelmill.registry.gates import contents, provenance, quality
+from modelmill.registry.gates import behaviour, comparison, contents, contract, provenance, quality
 from modelmill.registry.gates.base import Case, Finding, Status
 from modelmill.registry.gates.licence import licence
 from modelmill.registry.gates.signed import signed
@@ -18,8 +18,6 @@ Check = Callable[[Any, Case], Finding]
 """(declaration of the gate, case) -> finding. A `UserError` counts as 'fail'."""
 
 CHECKS: dict[str, Check] = {
-    "licence": licence,
-    "signed": signed,
     "commit": provenance.commit,
     "data": provenance.data,
     "environment": provenance.environment,
@@ -30,6 +28,15 @@ CHECKS: dict[str, Check] = {
     "floors": quality.floors,
     "overlap": quality.overlap,
     "card": quality.card,
+    "licence": licence,
+    "signed": signed,
+    "non_inferiority": comparison.non_inferiority,
+    "slices": comparison.slices,
+    "robustness": behaviour.robustness,
+    "calibration": comparison.calibration,
+    "cost": behaviour.cost,
+    "compatible": contract.compatible,
+    "test_use": contract.test_use,
 }
 """By name of a gate in `registry.yml`."""
 
