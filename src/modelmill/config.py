@@ -50,14 +50,14 @@ class ProductConfigLoader(OmegaConfigLoader):
         ProductConfigLoader.latest = self
 
     @classmethod
-    def of_project(cls) -> "ProductConfigLoader":
+    def of_project(cls, env: str | None = None) -> "ProductConfigLoader":
         """A loader as a session of the project around this folder would make it."""
         from kedro.framework.project import settings
 
         root = find_kedro_project(Path.cwd())
         assert root is not None, "Kedro offers the project's commands inside a project only"
         conf_source = str(root / settings.CONF_SOURCE)
-        return cls(conf_source=conf_source, env=os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS)
+        return cls(conf_source=conf_source, env=env or os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         if key != "parameters":
@@ -66,7 +66,7 @@ class ProductConfigLoader(OmegaConfigLoader):
         return {
             **self._plain_parameters,
             **self.declarations.as_parameters(),
-            "mlflow": self._mlflow.model_dump(),
+            "mlflow": self.mlflow.model_dump(),
             "registry": self.registry.model_dump(mode="json", by_alias=True),
             "project_root": str(self._root),
         }
@@ -105,7 +105,12 @@ class ProductConfigLoader(OmegaConfigLoader):
         return set(bare["parameters"])
 
     @cached_property
-    def _mlflow(self) -> MlflowSpec:
+    def mlflow(self) -> MlflowSpec:
+        """Where MLflow is.
+
+        Raises:
+            DeclarationError: with every mistake of the files.
+        """
         try:
             return MlflowSpec.model_validate(super().__getitem__("mlflow")).anchored(self._root)
         except ValidationError as error:
