@@ -16,14 +16,8 @@ HEAVY = ("torch", "transformers", "pytorch_lightning", "numba", "mlflow", "korni
 SOURCES = sorted((ROOT / "src/modelmill").rglob("*.py"))
 
 
-LOOKING = [
-    ["registry", "list"],
-    ["product", "list"],
-    ["product", "show", "mood"],
-    ["model", "list"],
-    ["model", "show", "--help"],
-    ["model", "history", "--help"],
-]
+LOOKING = [["registry", "list"], ["product", "list"], ["product", "show", "mood"], ["model", "list"]]
+"""`model show` and `history` need something to show: tests/cli/test_process.py."""
 
 
 @pytest.mark.parametrize("command", LOOKING)

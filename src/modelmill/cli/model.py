@@ -90,7 +90,7 @@ def show_history(name: str, at: str | None, as_json: bool, env: str | None) -> N
 @click.option("--to", "stage", required=True, metavar="STAGE", help="The stage whose gates are asked.")
 @shared
 def check_version(ref: str, stage: str, as_json: bool, env: str | None) -> None:
-    """Ask every gate of a stage about a version; nothing is changed. Exit code 3 when it may not enter."""
+    """Ask every gate of a stage about a version; the report stays with its run. Exit code 3 when it may not enter."""
     from modelmill.cli.project import opened
     from modelmill.cli.tables import print_report
     from modelmill.errors import GateError

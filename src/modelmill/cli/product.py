@@ -107,6 +107,17 @@ def write_schema(folder: Path) -> None:
         (folder / f"{kind}.schema.json").write_text(text + "\n", encoding="utf-8")
 
 
+@product.command("reference", hidden=True)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def write_reference(file: Path) -> None:
+    """Write the reference of all commands, for the docs."""
+    from modelmill.cli import model
+    from modelmill.cli.reference import reference
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(reference(product, model), encoding="utf-8")
+
+
 def _row(name: str, backbone: str, reports: Path) -> dict[str, Any]:
     metrics, version = _read(reports / "metrics.json"), _read(reports / "version.json")
     row: dict[str, Any] = {

@@ -32,7 +32,7 @@ def judged(office: Office, name: str, version: int, stage: str) -> tuple[Judged,
 
 
 def check(office: Office, ref: Ref, stage: str) -> GateReport:
-    """Ask the gates of a stage about a version, and change nothing."""
+    """Ask the gates of a stage about a version; nothing but the report is written."""
     check_stage(office.desk, stage)
     return judged(office, ref.name, version_of(office, whole(office.desk, ref.name), ref), stage)[1]
 

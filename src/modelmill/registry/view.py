@@ -55,7 +55,7 @@ def view(desk: Desk, name: str) -> View:
     """
     rows = {row.number: row for row in desk.reader.versions(name)}
     chain = desk.ledger(name).inspect()
-    if not rows and not chain.events and name not in (names := desk.names()):
+    if not (rows or chain.events or chain.problems) and name not in (names := desk.names()):
         raise NotFoundError(f"no model is called '{name}'; {hint(name, names) if names else 'nothing is registered'}")
     state = fold(chain.events, desk.spec)
     if chain.problems:
