@@ -47,14 +47,14 @@ class ProductConfigLoader(OmegaConfigLoader):
         ProductConfigLoader.latest = self
 
     @classmethod
-    def of_project(cls) -> "ProductConfigLoader":
+    def of_project(cls, env: str | None = None) -> "ProductConfigLoader":
         """A loader as a session of the project around this folder would make it."""
         from kedro.framework.project import settings
 
         root = find_kedro_project(Path.cwd())
         assert root is not None, "Kedro offers the project's commands inside a project only"
         conf_source = str(root / settings.CONF_SOURCE)
-        return cls(conf_source=conf_source, env=os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS)
+        return cls(conf_source=conf_source, env=env or os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         if key != "parameters":

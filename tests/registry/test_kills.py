@@ -1,7 +1,6 @@
 """Real kills of a real process, before and after every single write."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
