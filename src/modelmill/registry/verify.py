@@ -88,19 +88,18 @@ def _of_the_versions(desk: Desk, name: str, chain: Chain, rows: dict[int, Versio
             yield Problem("the version is gone from MLflow", where, "a version, since it was not collected", RESTORE)
             continue
         row = rows[number]
-        known = (
+        for what, is_, should in (
             ("tag `digest`", row.tags.get("digest"), event.digest),
             ("tag `product`", row.tags.get("product"), name),
-        )
-        for what, is_, should in (*known, ("run", row.run_id, event.run_id)):
+            ("run", row.run_id, event.run_id),
+        ):
             if is_ != should:
-                yield Problem(
-                    f"the {what} is '{is_}'", where, f"'{should}'", f"find out who edited it, and set it to {should}"
-                )
+                yield Problem(f"the {what} is '{is_}'", where, f"'{should}'", "find out who edited it, and set it back")
     for number in sorted(rows.keys() - state.registered.keys() if not chain.problems else ()):
         yield Problem(
             "the version is in MLflow, and the ledger does not know it", f"{name}@{number}", "an event `registered`",
-            "a process was killed while it registered, or somebody made it by hand: register again, and delete this one",
+            "a process was killed while it registered, or somebody made it by hand: the next registration takes it in; "
+            "delete it in MLflow if nobody knows it",
         )  # fmt: skip
     for number in sorted(rows.keys() & state.collected):
         yield Problem(
