@@ -69,7 +69,8 @@ TINY_BACKBONE: dict[str, Any] = {
             "tokenizer": {"vocabulary": 200},
             "architecture": {"layers": 1, "hidden": 32, "heads": 2, "intermediate": 32, "max_tokens": 64},
             "training": {"max_steps": 10, "block_tokens": 32, "batch_blocks": 4, "precision": "bf16-mixed"},
-        }
+        },
+        "licence": "MIT",
     }
 }
 TINY_PRODUCT: dict[str, Any] = {

@@ -16,7 +16,11 @@ HEAVY = ("torch", "transformers", "pytorch_lightning", "numba", "mlflow", "korni
 SOURCES = sorted((ROOT / "src/modelmill").rglob("*.py"))
 
 
-@pytest.mark.parametrize("command", [["registry", "list"], ["product", "list"], ["product", "show", "mood"]])
+LOOKING = [["registry", "list"], ["product", "list"], ["product", "show", "mood"], ["model", "list"]]
+"""`model show` and `history` need something to show: tests/cli/test_process.py."""
+
+
+@pytest.mark.parametrize("command", LOOKING)
 def test_commands_that_only_look_import_nothing_heavy(project: Project, command: list[str]) -> None:
     """torch, transformers, lightning, mlflow, numba and kornia stay out of a command that lists."""
     code = (

@@ -12,15 +12,14 @@ from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
 from yaml import YAMLError
 
 from modelmill.errors import DeclarationError
 from modelmill.sources.address import why_missing
-from modelmill.specs.files import DeclarationFile, Key, Problem, dotted, locate
+from modelmill.specs.files import DeclarationFile, DeclarationFiles, Key, Kind, Problem, Whole, dotted, hint, locate
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.registry import RegistrySpec
-from modelmill.specs.resolve import SPECS, DeclarationFiles, Declarations, Kind, hint, report, resolve
+from modelmill.specs.resolve import SPECS, Declarations, S, check_whole, report, resolve
 
 # Asked for by `kedro product validate` only: in a run, cleaning takes out what breaks the contract, or stops.
 RAW = {"class": "modelmill.datasets.contracts.RawRecords", "enabled": False}
@@ -29,14 +28,12 @@ SPLIT = {"class": "modelmill.datasets.contracts.KeptRecords", "on": ["load"]}
 VALIDATORS: dict[str, dict[str, Any]] = {"raw": RAW, "clean": CLEAN, "train": SPLIT, "validation": SPLIT, "test": SPLIT}
 """By table of a product, the `validator:` that the catalog gets; its options are the product's contract."""
 
-MLFLOW_KEYS = ", ".join(MlflowSpec.model_fields)
-
 
 class ProductConfigLoader(OmegaConfigLoader):
     """An `OmegaConfigLoader` whose parameters hold every product and backbone with all defaults filled in.
 
-    Files: `<env>/products/*.yml` and `<env>/backbones/*.yml`; the run environment overrides single keys of
-    base, and `--params` single keys of both.
+    Files: `<env>/products/*.yml`, `<env>/backbones/*.yml`, `<env>/mlflow.yml` and `<env>/registry.yml`; the run
+    environment overrides single keys of base, and `--params` single keys of products and backbones.
     """
 
     latest: ClassVar["ProductConfigLoader | None"] = None
@@ -50,14 +47,14 @@ class ProductConfigLoader(OmegaConfigLoader):
         ProductConfigLoader.latest = self
 
     @classmethod
-    def of_project(cls) -> "ProductConfigLoader":
+    def of_project(cls, env: str | None = None) -> "ProductConfigLoader":
         """A loader as a session of the project around this folder would make it."""
         from kedro.framework.project import settings
 
         root = find_kedro_project(Path.cwd())
         assert root is not None, "Kedro offers the project's commands inside a project only"
         conf_source = str(root / settings.CONF_SOURCE)
-        return cls(conf_source=conf_source, env=os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS)
+        return cls(conf_source=conf_source, env=env or os.environ.get("KEDRO_ENV"), **settings.CONFIG_LOADER_ARGS)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         if key != "parameters":
@@ -66,7 +63,7 @@ class ProductConfigLoader(OmegaConfigLoader):
         return {
             **self._plain_parameters,
             **self.declarations.as_parameters(),
-            "mlflow": self._mlflow.model_dump(),
+            "mlflow": self.mlflow.model_dump(),
             "registry": self.registry.model_dump(mode="json", by_alias=True),
             "project_root": str(self._root),
         }
@@ -104,29 +101,43 @@ class ProductConfigLoader(OmegaConfigLoader):
         )
         return set(bare["parameters"])
 
-    @cached_property
-    def _mlflow(self) -> MlflowSpec:
-        try:
-            return MlflowSpec.model_validate(super().__getitem__("mlflow")).anchored(self._root)
-        except ValidationError as error:
-            problems = [
-                Problem("conf/*/mlflow.yml", dotted(e["loc"]), f"{e['msg']}; expected {MLFLOW_KEYS}")
-                for e in error.errors()
-            ]
-            raise DeclarationError(report(problems)) from None
-
-    @cached_property
-    def registry(self) -> RegistrySpec:
-        """How models get from stage to stage.
+    @property
+    def mlflow(self) -> MlflowSpec:
+        """Where MLflow is, with paths from the project's root.
 
         Raises:
-            DeclarationError: with every mistake of the files.
+            DeclarationError: with every mistake of its files.
         """
-        try:
-            return RegistrySpec.model_validate(super().__getitem__("registry"))
-        except ValidationError as error:
-            problems = [Problem("conf/*/registry.yml", dotted(e["loc"]), e["msg"]) for e in error.errors()]
-            raise DeclarationError(report(problems)) from None
+        return _or_raise(*self._mlflow).anchored(self._root)
+
+    @property
+    def registry(self) -> RegistrySpec:
+        """How models get from stage to stage. Mistakes in products do not keep anybody from rolling one back.
+
+        Raises:
+            DeclarationError: with every mistake of its files.
+        """
+        return _or_raise(*self._registry)
+
+    @cached_property
+    def _mlflow(self) -> tuple[MlflowSpec | None, list[Problem]]:
+        return self._whole("mlflow", MlflowSpec)
+
+    @cached_property
+    def _registry(self) -> tuple[RegistrySpec | None, list[Problem]]:
+        return self._whole("registry", RegistrySpec)
+
+    def _whole(self, kind: Whole, spec: type[S]) -> tuple[S | None, list[Problem]]:
+        found = DeclarationFiles.find_whole(kind, self._folders, self._root)
+        raw, failed = self._merge(found, {})
+        return check_whole(spec, raw, found, [*found.problems, *failed])
+
+    @property
+    def _folders(self) -> list[Path]:
+        """Of the environments, later ones over earlier ones."""
+        return [
+            Path(self.conf_source) / env for env in dict.fromkeys((self.base_env, self.env or self.default_run_env))
+        ]
 
     @cached_property
     def declarations(self) -> Declarations:
@@ -135,16 +146,11 @@ class ProductConfigLoader(OmegaConfigLoader):
         Raises:
             DeclarationError: with every mistake of every file and of `--params`.
         """
-        super().__getitem__("parameters")  # registers the resolvers of `${globals:...}` and `${runtime_params:...}`
-        folders = [Path(self.conf_source) / self.base_env]
-        run_env = self.env or self.default_run_env
-        if run_env != self.base_env:
-            folders.append(Path(self.conf_source) / run_env)
-        files = self._files = {kind: DeclarationFiles.find(kind, folders, self._root) for kind in SPECS}
-        problems: list[Problem] = []
+        files = self._files = {kind: DeclarationFiles.find(kind, self._folders, self._root) for kind in SPECS}
+        problems = [*self._mlflow[1], *self._registry[1]]
         raw: dict[Kind, dict[str, Any]] = {}
         for kind, found in files.items():
-            raw[kind], failed = self._merge(found)
+            raw[kind], failed = self._merge(found, self.runtime_params or {})
             problems += found.problems + failed
         for name in sorted({*raw["products"], *raw["backbones"]} & self._own_parameters):
             problems.append(Problem("conf/*/parameters.yml", name, "a product or backbone has this name; rename one"))
@@ -153,7 +159,7 @@ class ProductConfigLoader(OmegaConfigLoader):
             problems.append(
                 Problem("--params", name, f"no product, backbone or parameter of this name; {hint(name, known)}")
             )
-        return resolve(raw, files, problems)
+        return resolve(raw, files, problems, self._registry[0])
 
     def missing_sources(self, names: set[str]) -> list[Problem]:
         """Sources of these products and backbones that are not on this machine."""
@@ -183,14 +189,15 @@ class ProductConfigLoader(OmegaConfigLoader):
                     for i, source in enumerate(sources.root):
                         yield "backbones", name, ("pretraining", "corpus", *key, i, "files"), source.files
 
-    def _merge(self, found: DeclarationFiles) -> tuple[dict[str, Any], list[Problem]]:
+    def _merge(self, found: DeclarationFiles, params: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         """Merge the files and `--params`; an interpolation that does not resolve is a problem of its declaration."""
+        super().__getitem__("parameters")  # registers the resolvers of `${globals:...}` and `${runtime_params:...}`
         problems: list[Problem] = []
         merged: Any = OmegaConf.create({})  # a DictConfig; OmegaConf's own types say: or a list
         for file in found.files:
             merged = _laid_over(merged, file.text or "{}", file, problems)
         names = {str(name) for name in merged}
-        overrides = {name: value for name, value in (self.runtime_params or {}).items() if name in names}
+        overrides = {name: value for name, value in params.items() if name in names}
         if overrides:
             found.files.append(DeclarationFile("--params", Path(), lines=dict.fromkeys(_paths(overrides), 0)))
             merged = _laid_over(merged, overrides, found.files[-1], problems)
@@ -203,6 +210,12 @@ class ProductConfigLoader(OmegaConfigLoader):
                 key = (name, *str(error.full_key or "").split(".")[1:])
                 problems.append(Problem(locate(key, found.holding(name)), dotted(key), str(error).splitlines()[0]))
         return plain, problems
+
+
+def _or_raise(declared: S | None, problems: list[Problem]) -> S:
+    if declared is None:
+        raise DeclarationError(report(problems))
+    return declared
 
 
 def _laid_over(merged: Any, content: Any, file: DeclarationFile, problems: list[Problem]) -> Any:

@@ -30,7 +30,26 @@ def abandoned(final: Path, ending: str) -> Iterator[Path]:
 def sweep(final: Path) -> None:
     """Remove what killed processes left half-written."""
     for path in abandoned(final, "part"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """A file or a folder, if it is there."""
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_aside(final: Path) -> Iterator[Path]:
+    """The hidden neighbour to write a file or a new folder to; it takes the name when all went well, and is gone
+    otherwise.
+    """
+    sweep(final)
+    part = aside(final, "part")
+    try:
+        yield part
+        os.replace(part, final)
+    finally:
+        remove(part)
 
 
 _held: dict[Path, int] = {}
@@ -67,10 +86,9 @@ def release(path: Path) -> None:
 
 
 def write_whole(final: Path, text: str) -> None:
-    """Write a small file aside; it takes its name when it is complete."""
-    part = aside(final, "part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, final)
+    """Write a small file aside."""
+    with written_aside(final) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from kedro.validation import validate_dataset
 
 from modelmill.config import VALIDATORS, ProductConfigLoader
 from modelmill.errors import DeclarationError
-from modelmill.specs.resolve import hint
+from modelmill.specs.files import hint
 
 
 def validate_tables(names: tuple[str, ...], env: str | None) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from modelmill.evaluation.card import _training
+from modelmill.evaluation.card import _declared, _training
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
 from modelmill.specs.training import FineTuningSpec
@@ -22,3 +22,19 @@ def test_memory_is_said_where_it_is_known(memory: int | None, said: str) -> None
         {"task": "text_classification", "source": {"files": "{label}.txt"}, "backbone": "small"}
     )
     assert said in _training(REPORT | {"peak_memory_mb": memory}, spec, BackboneSpec(model="somewhere"))
+
+
+def test_the_licence_is_said_or_said_to_be_missing() -> None:
+    """A reader of the card sees which it is."""
+    spec = ProductSpec.model_validate(
+        {"task": "text_classification", "source": {"files": "{label}.txt"}, "backbone": "small"}
+    )
+    report = REPORT | {"peak_memory_mb": None}
+    assert "licence: MIT)" in _training(report, spec, BackboneSpec(model="somewhere", licence="MIT"))
+    assert "licence: not declared)" in _training(report, spec, BackboneSpec(model="somewhere"))
+
+
+def test_what_people_declare_has_a_section_of_its_own() -> None:
+    """And what they do not, none."""
+    assert _declared("Owner", "the team") == "## Owner\n\nthe team"
+    assert _declared("Owner", None) == ""

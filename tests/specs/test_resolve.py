@@ -11,7 +11,7 @@ from modelmill.config import VALIDATORS, ProductConfigLoader
 from modelmill.errors import DeclarationError
 from modelmill.settings import CONFIG_LOADER_ARGS
 from modelmill.specs import ProductSpec
-from modelmill.specs.resolve import hint
+from modelmill.specs.files import hint
 from modelmill.specs.source import ContractSpec, SourceSpec
 from tests.conftest import Project
 
@@ -147,10 +147,21 @@ def test_a_wrong_value_from_the_command_line_is_said_to_be_from_there(project: P
 
 
 def test_a_mistake_in_mlflow_yml_is_named(project: Project) -> None:
-    """The file, the key, and the keys there are."""
-    (project.root / "conf/local/mlflow.yml").write_text("traking_uri: x\n")
-    with pytest.raises(DeclarationError, match=r"mlflow.yml: traking_uri: .*expected tracking_uri, registry_uri"):
+    """The file, the line, the key, and the keys there are."""
+    (project.root / "conf/local/mlflow.yml").write_text("experiment: x\ntraking_uri: x\n")
+    with pytest.raises(
+        DeclarationError, match=r"conf/local/mlflow.yml:2: traking_uri: unknown key; .*did you mean 'tracking_uri'"
+    ):
         _ = loader(project)["parameters"]
+
+
+def test_mlflow_yml_may_be_empty_or_missing(project: Project) -> None:
+    """Its defaults need no server."""
+    path = project.root / "conf/base/mlflow.yml"
+    path.write_text("# nothing yet\n")
+    assert loader(project).mlflow.experiment == "modelmill"
+    path.unlink()
+    assert loader(project).mlflow.experiment == "modelmill"
 
 
 def test_a_hub_address_needs_no_format() -> None:

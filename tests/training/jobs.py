@@ -14,7 +14,7 @@ from modelmill.errors import DataError
 from modelmill.specs.training import FineTuningSpec
 from modelmill.training.fit import CURVE
 from modelmill.training.processes import Made, in_processes
-from modelmill.training.ranks import Place
+from modelmill.training.ranks import World
 
 LONG = 600
 """Seconds that no test waits for."""
@@ -36,7 +36,7 @@ class Note:
 
 def arrive(data: Path) -> int:
     """Leave the numbers of this rank's process and of the one above; wait for the other rank. Answers the rank."""
-    rank = Place.here().rank
+    rank = World.here().rank
     part = data / f"part-{rank}"
     part.write_text(f"{os.getpid()} {os.getppid()}")
     part.rename(data / f"rank-{rank}")

@@ -15,9 +15,10 @@ from modelmill.tokenization.tokens import Tokens
 from modelmill.training.causal import CausalLm
 from modelmill.training.fit import FitPlan, fit
 from modelmill.training.masked_lm import MaskedLm, Masking
-from modelmill.training.module import Split, TrainedModule
+from modelmill.training.module import TrainedModule
 from modelmill.training.next_sentence import NextSentence
 from modelmill.training.objective import Objective, Stream
+from modelmill.training.ranks import World
 from modelmill.training.work import Work
 from tests.training.models import SIZE, STILL, classifier, texts
 from tests.training.test_resume import Killed
@@ -81,7 +82,7 @@ def in_pieces(module: TrainedModule, micro: int, ranks: int, batches: int) -> tu
     module.zero_grad()
     tokens = examples = 0
     for rank in range(ranks):
-        module.split = Split(micro, ranks, rank)
+        module.micro_batches, module.world = micro, World(rank, ranks)
         make, count = module.pieces(0)
         assert count == module.epoch_batches(0)[1] * micro
         for number in range(batches * micro):

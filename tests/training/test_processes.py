@@ -49,7 +49,7 @@ def ranks_find_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_contradicts_itself_is_refused() -> None:
-    """Nothing to spread over; more processes than blocks of a batch."""
+    """Nothing to shard over; more processes than blocks of a batch."""
     with pytest.raises(ValidationError, match="raise `devices`, or leave it out"):
         FineTuningSpec(strategy="fsdp")
     with pytest.raises(ValidationError, match="`batch_blocks: 3` cannot be shared by 4 processes"):
@@ -59,7 +59,7 @@ def test_what_contradicts_itself_is_refused() -> None:
 @pytest.mark.parametrize(("count", "ranks"), [(5, 2), (4, 2), (1, 3), (7, 1)])
 def test_batches_are_shared_out(count: int, ranks: int) -> None:
     """Each batch counts on one rank, and all ranks get as many."""
-    shares = [list(Batches(str, count).shared(rank, ranks)) for rank in range(ranks)]
+    shares = [list(Batches(str, count).shard(rank, ranks)) for rank in range(ranks)]
     assert len({len(share) for share in shares}) == 1
     assert sorted(batch for share in shares for batch, counts in share if counts) == sorted(map(str, range(count)))
     assert all(batch == "0" for share in shares for batch, counts in share if not counts)
@@ -79,7 +79,7 @@ def test_a_batch_that_does_not_count_changes_no_figure() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_a_spread_model_is_computed_as_often_on_all_ranks(strategy: str) -> None:
+def test_a_sharded_model_is_computed_as_often_on_all_ranks(strategy: str) -> None:
     """All parts of a batch have its buckets, for as many calls of the model; what has no label counts nowhere. Where
     each rank has the whole model, it is not called for nothing."""
     spec = FineTuningSpec.model_validate({"batch_tokens": 60, "devices": 3, "strategy": strategy})

@@ -7,6 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -145,6 +146,29 @@ def test_other_errors_are_none_of_its_business(tmp_path: Path) -> None:
         train(tmp_path / "work", broken)
 
 
+def saying(what: str) -> bool:
+    """Whether an error of torch that says so is one of memory."""
+    from modelmill.training.memory_module import ran_out
+
+    return ran_out(RuntimeError(what))
+
+
+def test_which_errors_are_of_memory() -> None:
+    """torch's own words are clear. oneDNN's are not: they are believed where the system gives no more memory."""
+    import resource
+
+    assert saying("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")
+    assert saying("std::bad_alloc")
+    assert not saying("could not create a primitive")
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + (32 << 20), limits[1]))
+    try:
+        assert saying("could not create a primitive")
+        assert not saying("could not create a primitive descriptor for a softmax primitive")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
 def progress(processed: int, completed: int) -> dict[str, int]:
     """Counts of a state."""
     return {"ready": processed, "completed": completed, "started": processed, "processed": processed}
@@ -183,8 +207,6 @@ def test_counts_by_hand() -> None:
 def cramped(folder: Path) -> None:
     """Fine-tune in this process, which from now on may grow by 160 MiB; only the allocator knows."""
     import resource
-
-    import psutil
 
     from modelmill.training import speed_module
 

@@ -103,12 +103,15 @@ def test_a_state_of_another_training_is_put_away(tmp_path: Path) -> None:
     assert train(tmp_path / "work", specs[1]) == train(tmp_path / "fresh", specs[1])
 
 
-def test_what_was_half_written_is_written_over(tmp_path: Path) -> None:
+def test_what_was_half_written_is_removed(tmp_path: Path) -> None:
     """By whatever process, on whatever host, a state was begun: states are large."""
     spec, folder = FineTuningSpec(max_epochs=1, batch_tokens=200, precision="32-true"), tmp_path / "work"
     with pytest.raises(Killed):
         train(folder, spec, 2)
-    (folder / "part").write_bytes(b"half a state")
+    half = folder / f".{STATE}.elsewhere.1.part"
+    half.write_bytes(b"half a state")
+    Work.of(folder, spec).begin()
+    assert not half.exists()
     train(folder, spec)
     assert {path.name for path in folder.iterdir()} == {IDENTITY, START, STATE, BEST}
 

@@ -68,7 +68,7 @@ def test_afterwards_the_model_computes_all() -> None:
 
 
 def test_a_copy_of_the_model_leaves_out_the_same() -> None:
-    """What is spread over processes is a copy, whose hooks must see which tokens count now."""
+    """What is sharded over processes is a copy, whose hooks must see which tokens count now."""
     model = classifier("bert")
     rows = NeededRows(model)
     with rows.only():

@@ -1,9 +1,6 @@
 """Single files, whole or not there: a write goes to a neighbour, which takes the name when it is complete."""
 
 import base64
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,20 +10,7 @@ from kedro_datasets.plotly import JSONDataset as PlotlyDataset
 from kedro_datasets.polars import EagerPolarsDataset
 from kedro_datasets.text import TextDataset
 
-from modelmill.files import aside, sweep
-
-
-@contextmanager
-def written_aside(final: Path) -> Iterator[Path]:
-    """The hidden neighbour to write to; it takes the name when all went well, and is gone otherwise."""
-    sweep(final)
-    part = aside(final, "part")
-    try:
-        yield part
-        os.replace(part, final)
-    finally:
-        part.unlink(missing_ok=True)
-
+from modelmill.files import written_aside
 
 _Dataset: Any = object  # stands for the dataset that the mixin is put before
 

@@ -7,7 +7,7 @@ import polars as pl
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from modelmill.datasets.aside import written_aside
+from modelmill.files import written_aside
 from modelmill.tables import TableFile
 
 

@@ -18,12 +18,15 @@ def model_card(
     """What was measured, on what, against what, and how the model was made; figures come from the reports alone."""
     sections = [
         f"# {spec.description or spec.task}\n\nTask: {spec.task}. Labels: {', '.join(report['labels'])}.",
+        _declared("Intended use", spec.card.intended_use),
         _results(report),
         _labels(report),
         _comparison(report),
         _gates(report, spec),
         _data(cleaning, report, spec),
         _training(training, spec, backbone),
+        _declared("Limitations", spec.card.limitations),
+        _declared("Owner", spec.card.owner),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -37,6 +40,10 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     lines = [header, ["---"] * len(header), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _declared(heading: str, text: str | None) -> str:
+    return f"## {heading}\n\n{text}" if text else ""
 
 
 def _results(report: dict[str, Any]) -> str:
@@ -113,9 +120,10 @@ def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec) -
 def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpec) -> str:
     origin = f"taken from `{backbone.model}`" if backbone.model else "pretrained by this project"
     described = f" {backbone.description}" if backbone.description else ""
+    licence = backbone.licence or "not declared"
     memory = "" if training["peak_memory_mb"] is None else f", {training['peak_memory_mb']} MiB"
     return (
-        f"## Training\n\nBackbone `{spec.backbone}` ({origin}; licence: {backbone.licence}).{described}\n\n"
+        f"## Training\n\nBackbone `{spec.backbone}` ({origin}; licence: {licence}).{described}\n\n"
         f"{training['steps']} steps in {training['epochs']} epochs, {training['examples']} records, "
         f"{training['tokens']} tokens, {training['seconds']:.0f} s, {training['precision']}, "
         f"{training['tokens_per_second']} tokens a second ({training['share_of_peak']:.0%} of the machine's peak)"

@@ -59,6 +59,8 @@ class State:
     """By stage, the versions that it held, in order; a rollback takes away what came after the one that it goes to."""
     changed: dict[str, datetime] = field(default_factory=dict)
     """By stage, when it last changed."""
+    undone: dict[str, int] = field(default_factory=dict)
+    """By stage, the version that a rollback took away, if that was the stage's last change."""
 
     def holder(self, stage: str) -> int | None:
         """The version that a stage holds: the one that came last, of those that are still there."""
@@ -132,6 +134,9 @@ def _move(state: State, event: Promoted | RolledBack | Revoked) -> None:
     if leaves is not None:
         _enter(state, leaves, state.retired, event)
     state.changed[event.stage] = event.time
+    state.undone.pop(event.stage, None)
+    if isinstance(event, RolledBack):
+        state.undone[event.stage] = event.replaces
     if enters is None:
         return
     if isinstance(event, Promoted):
@@ -157,6 +162,7 @@ def _enter(state: State, version: int, stage: str, event: Event) -> None:
     left = state.stage_of(version)
     if left is not None:
         state.changed[left] = event.time
+        state.undone.pop(left, None)
     state.places[version] = Place(stage, event.time, event.seq)
     state.holders.setdefault(stage, []).append(version)
 

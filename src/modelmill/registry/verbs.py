@@ -133,7 +133,7 @@ def promote(
     if state.stage_of(judged.version) == judged.stage:
         return None
     _may_enter(state, spec, judged.version, judged.stage)
-    _as_expected(state, judged.stage, expected)
+    check_expected(state, judged.stage, expected)
     _incumbent_stays(state, judged)
     _gates_passed(judged)
     check_times(state, spec, judged.version, judged.stage, by.time)
@@ -154,7 +154,7 @@ def rollback(state: State, stage: str, by: By, expected: Expected) -> RolledBack
     """Give a stage back the version that it held before."""
     if not state.holds_one(stage):
         raise TransitionError(f"'{stage}' holds any number of versions, so there is nothing to go back to")
-    _as_expected(state, stage, expected)
+    check_expected(state, stage, expected)
     current, former = state.holder(stage), state.former(stage)
     if current is None or former is None:
         raise NotFoundError(
@@ -254,7 +254,8 @@ def _incumbent_stays(state: State, judged: Judged) -> None:
         )
 
 
-def _as_expected(state: State, stage: str, expected: Expected) -> None:
+def check_expected(state: State, stage: str, expected: Expected) -> None:
+    """Raise `ConflictError` when a stage does not hold what the caller takes it to hold."""
     if expected != "any" and state.holder(stage) != expected:
         raise ConflictError(
             f"'{stage}' holds {_shown(state.holder(stage))}, not {_shown(expected)} as --expect-current says; "

@@ -98,8 +98,8 @@ def _of_the_versions(desk: Desk, name: str, chain: Chain, rows: dict[int, Versio
     for number in sorted(rows.keys() - state.registered.keys() if not chain.problems else ()):
         yield Problem(
             "the version is in MLflow, and the ledger does not know it", f"{name}@{number}", "an event `registered`",
-            "a process was killed while it registered, or somebody made it by hand: the next registration takes it in; "
-            "delete it in MLflow if nobody knows it",
+            "a process was killed while it registered, or somebody made it by hand: find out, then let "
+            f"`kedro model reconcile {name}` take it in, or delete it in MLflow",
         )  # fmt: skip
     for number in sorted(rows.keys() & state.collected):
         yield Problem(

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from modelmill.specs.base import OneOrMore, Share, Spec
 from modelmill.specs.cleaning import CleaningSpec
+from modelmill.specs.licences import Licence
 from modelmill.specs.source import Sources
 from modelmill.specs.training import PretrainingTrainingSpec
 
@@ -163,7 +164,7 @@ class BackboneSpec(Spec):
     """A pretrained model that products share: taken from somewhere (`model`), or made here (`pretraining`)."""
 
     description: str = ""
-    licence: str = Field("unknown", description="licence of the weights, for the model card")
+    licence: Licence | None = Field(None, description="of the weights: an SPDX expression, such as `Apache-2.0`")
     model: str | None = Field(
         None,
         description="folder, `package://NAME/folder` or `hf://OWNER/NAME` with safetensors and a tokenizer",

@@ -1,5 +1,6 @@
 """What every spec has in common."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -18,6 +19,14 @@ class Spec(BaseModel):
 def listed(value: Any) -> Any:
     """Let a user write one item where a list is meant."""
     return value if isinstance(value, list) else [value]
+
+
+class MistakesError(ValueError):
+    """Several mistakes below one section, each by its path from there; the report says where each of them stands."""
+
+    def __init__(self, found: Mapping[tuple[Any, ...], str]) -> None:
+        super().__init__("; ".join(found.values()))
+        self.found = found
 
 
 class OneOrMore:

@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 Key = tuple[Any, ...]
+Kind = Literal["products", "backbones"]
+"""Folders of files, in which each thing that is declared has a name."""
+
+Whole = Literal["mlflow", "registry"]
+"""Files that are one declaration each."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,62 @@ class DeclarationFile:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_declaration(path: Path, shown: str, folder: Path) -> DeclarationFile:
-    """Read one file; a file that is not YAML, not UTF-8 or not a mapping comes back with its problem."""
+@dataclass
+class DeclarationFiles:
+    """The files of one kind, in the order in which later ones override earlier ones."""
+
+    kind: Kind | Whole
+    files: list[DeclarationFile] = field(default_factory=list)
+
+    @classmethod
+    def find(cls, kind: Kind, folders: list[Path], root: Path) -> "DeclarationFiles":
+        """Read `<folder>/<kind>/*.yml` of each environment folder."""
+        return cls(
+            kind,
+            [
+                read_declaration(path, _shown(path, root), folder / kind)
+                for folder in folders
+                for path in sorted((folder / kind).rglob("*.y*ml"))
+            ],
+        )
+
+    @classmethod
+    def find_whole(cls, kind: Whole, folders: list[Path], root: Path) -> "DeclarationFiles":
+        """Read `<folder>/<kind>.yml` of each environment folder that has one."""
+        paths = [path for folder in folders for path in sorted(folder.glob(f"{kind}.y*ml"))]
+        return cls(kind, [read_declaration(path, _shown(path, root), path.parent, named=False) for path in paths])
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong with the text of the files, and names that two files of one folder define."""
+        problems = [problem for file in self.files for problem in file.problems]
+        first: dict[tuple[Path, Any], str] = {}
+        for file in self.files:
+            for key, line in file.lines.items():
+                other = first.setdefault((file.folder, key[0]), file.shown)
+                if len(key) == 1 and other != file.shown:
+                    message = f"'{key[0]}' is declared in {other} too; keep one of them"
+                    problems.append(Problem(f"{file.shown}:{line}", str(key[0]), message))
+        return problems
+
+    def holding(self, name: str) -> list[DeclarationFile]:
+        """The files that say something about a name, or a first key."""
+        return [file for file in self.files if (name,) in file.lines]
+
+
+def _shown(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def read_declaration(path: Path, shown: str, folder: Path, *, named: bool = True) -> DeclarationFile:
+    """Read one file; a file that is not YAML, not UTF-8 or not a mapping comes back with its problem.
+
+    Args:
+        path: of the file.
+        shown: how the report calls it.
+        folder: that holds all files of its kind and environment.
+        named: whether its first keys are names; else it may be empty.
+    """
     file = DeclarationFile(shown, folder)
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -54,9 +114,11 @@ def read_declaration(path: Path, shown: str, folder: Path) -> DeclarationFile:
         message = f"this is not valid YAML ({reason}); mend this line or the one above it"
         file.problems.append(Problem(where, "", message))
         return file
-    if root is None or not isinstance(root, yaml.MappingNode) or not root.value:
-        message = "the file must hold one top-level key, the name, with its sections below it"
-        file.problems.append(Problem(f"{shown}:1", "", message))
+    if root is None and not named:
+        return file
+    if not isinstance(root, yaml.MappingNode) or (named and not root.value):
+        wanted = "one top-level key, the name, with its sections below it" if named else "keys with their values"
+        file.problems.append(Problem(f"{shown}:1", "", f"the file must hold {wanted}"))
         return file
     seen: set[Key] = set()
     for key, line in _walk(root, ()):
@@ -106,3 +168,9 @@ def locate(key: Key, files: list[DeclarationFile]) -> str:
             line = file.lines[found]  # 0: the file has no lines, it is the command line
             best = (len(found), f"{file.shown}:{line}" if line else file.shown)
     return best[1]
+
+
+def hint(word: object, choices: list[str]) -> str:
+    """'expected one of ...; did you mean ...?'"""
+    close = get_close_matches(str(word), choices, n=1, cutoff=0.6)
+    return f"expected one of {', '.join(choices)}" + (f"; did you mean '{close[0]}'?" if close else "")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from modelmill.specs.augmentation import Augmentations
 from modelmill.specs.base import OneOrMore, Share, Spec
@@ -46,6 +46,17 @@ class GateSpec(Spec):
         return self
 
 
+Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class CardSpec(Spec):
+    """What only people know, for the model card (Mitchell et al. 2019, arXiv:1810.03993)."""
+
+    intended_use: Said | None = Field(None, description="what it is for, and who uses it")
+    limitations: Said | None = Field(None, description="what it was not made for, and where it is weak")
+    owner: Said | None = Field(None, description="whom to ask")
+
+
 class ProductSpec(Spec):
     """One AI capability that a team ships."""
 
@@ -60,7 +71,10 @@ class ProductSpec(Spec):
     tokenization: TokenizationSpec = TokenizationSpec()
     training: FineTuningSpec = FineTuningSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
-    gates: dict[Literal["staging", "production"], Annotated[list[GateSpec], OneOrMore()]] = Field(default_factory=dict)
+    gates: dict[str, Annotated[list[GateSpec], OneOrMore()]] = Field(
+        default_factory=dict, description="by stage of `registry.yml` whose gate `floors` asks them"
+    )
+    card: CardSpec = CardSpec()
 
     @model_validator(mode="after")
     def _columns_to_split_by(self) -> Self:
@@ -87,3 +101,7 @@ class ProductSpec(Spec):
         if not value.root:
             raise ValueError("name at least one source")
         return value
+
+    def floors(self, stage: str) -> list[GateSpec]:
+        """What is declared for a stage; none for one that is not named."""
+        return next((gates for name, gates in self.gates.items() if name == stage), [])

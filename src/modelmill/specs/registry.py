@@ -1,25 +1,39 @@
 """How models get from stage to stage: `conf/<env>/registry.yml`."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
-from modelmill.specs.base import OneOrMore, Share, Spec
+from modelmill.specs.base import MistakesError, OneOrMore, Share, Spec
+from modelmill.specs.files import Key, hint
+from modelmill.specs.licences import Identifier
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def _seconds(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", value) if isinstance(value, str) else None
-    return timedelta(seconds=float(match[1]) * UNITS[match[2]]) if match else value
+    if not match:
+        raise ValueError(f"expected a time such as `30m`, `12h` or `7d`, got {value!r}")
+    return timedelta(seconds=float(match[1]) * UNITS[match[2]])
 
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(_seconds, json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*[smhdw]\s*$")]),
-    PlainSerializer(lambda value: f"{value.total_seconds():g}s", return_type=str),
+    PlainSerializer(lambda value: f"{value.total_seconds():.12g}s", return_type=str),
     Field(ge=timedelta(0)),
 ]
 """A time: `30m`, `12h`, `7d`."""
@@ -44,11 +58,11 @@ class OverlapGate(Gate):
 
 
 class LicenceGate(Gate):
-    """The licence of the backbone, an SPDX expression, is one that we may use."""
+    """The licences of the backbone and of those that it goes on from, SPDX expressions, are ones that we may use."""
 
-    allow: list[str] = Field(
+    allow: list[Identifier] = Field(
         default_factory=lambda: ["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "MIT"],
-        description="SPDX identifiers",
+        description="SPDX identifiers, with their exception if any: `GPL-2.0-only WITH Classpath-exception-2.0`",
     )
 
 
@@ -57,8 +71,10 @@ class NonInferiorityGate(Gate):
 
     metric: str | None = Field(None, description="default: the product's `evaluation.metric`")
     margin: float = Field(0.01, gt=0, description="the loss that would still be accepted, in units of the metric")
-    confidence: Share = Field(0.95, description="one-sided")
-    power: Share = Field(0.8, description="of an equally good version to pass; with less the answer is 'cannot tell'")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="one-sided")
+    power: float = Field(
+        0.8, gt=0, lt=1, description="of an equally good version to pass; with less the answer is 'cannot tell'"
+    )
     resamples: int = Field(2000, ge=100)
     seed: int = Field(0, ge=0)
 
@@ -71,7 +87,7 @@ class SlicesGate(Gate):
 
     by: Annotated[list[SliceBy], OneOrMore()] = Field(["label", "length"], description="what the records are parted by")
     margin: float = Field(0.0, ge=0, description="the loss of accuracy that would still be accepted in a part")
-    confidence: Share = Field(0.95, description="for all parts together (Holm 1979)")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="for all parts together (Holm 1979)")
     min_items: int = Field(30, ge=1, description="smaller parts are shown, not judged")
 
 
@@ -106,7 +122,7 @@ class UseGate(Gate):
 
 
 class Gates(Spec):
-    """The gates of a stage, by name; those that are not named are not asked."""
+    """The gates of a stage, by name; those that are not named are not asked, and not written either."""
 
     commit: CommitGate | None = None
     data: Gate | None = Field(None, description="source files are those that DVC or the lock file knows")
@@ -127,6 +143,20 @@ class Gates(Spec):
     cost: CostGate | None = None
     compatible: Gate | None = Field(None, description="same labels and signature as the incumbent")
     test_use: UseGate | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_bare(cls, given: Any) -> Any:
+        """`digest:` without braces is null in YAML: it looks as if it were asked."""
+        bare = [name for name, gate in given.items() if gate is None] if isinstance(given, dict) else []
+        if bare:
+            message = "`{0}: {{}}` asks this gate, `{0}: {{required: false}}` lets it warn; without either take it away"
+            raise MistakesError({(name,): message.format(name) for name in bare})
+        return given
+
+    @model_serializer(mode="wrap")
+    def _asked_only(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: gate for name, gate in handler(self).items() if gate is not None}
 
     def asked(self) -> dict[str, Gate]:
         """Those that are asked, in the order above."""
@@ -177,18 +207,23 @@ class RegistrySpec(Spec):
 
     @model_validator(mode="after")
     def _known_stages(self) -> Self:
-        known = ", ".join(self.stages)
-        for name, stage in self.stages.items():
-            for one in stage.from_:
-                if one not in self.stages or one == name:
-                    raise ValueError(f"`stages.{name}.from` names '{one}'; expected others of {known}")
-            if stage.approvers and stage.approvals > len(set(stage.approvers)):
-                raise ValueError(
-                    f"`stages.{name}` wants {stage.approvals} approvals of {len(set(stage.approvers))} people"
-                )
-        if self.retired not in self.stages or self.retired == self.first:
-            raise ValueError(f"`retired` is '{self.retired}'; expected one of {known}, and not the first")
+        if found := dict(self._mistakes()):
+            raise MistakesError(found)
         return self
+
+    def _mistakes(self) -> Iterator[tuple[Key, str]]:
+        known = list(self.stages)
+        for name, stage in self.stages.items():
+            others = [other for other in known if other != name]
+            for i, one in enumerate(stage.from_):
+                if one not in others:
+                    what = "a stage is not entered from itself" if one == name else f"unknown stage '{one}'"
+                    yield ("stages", name, "from", i), f"{what}; {hint(one, others)}"
+            people = len(set(stage.approvers))
+            if people and stage.approvals > people:
+                yield ("stages", name, "approvals"), f"{stage.approvals} approvals of {people} people: lower it"
+        if self.retired not in known[1:]:
+            yield ("retired",), f"'{self.retired}' is no stage behind the first; {hint(self.retired, known[1:])}"
 
     @property
     def first(self) -> str:

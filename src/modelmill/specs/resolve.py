@@ -2,24 +2,26 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from modelmill.errors import DeclarationError
-from modelmill.specs.backbone import BackboneSpec, why_not_from
-from modelmill.specs.base import Spec, listed
-from modelmill.specs.files import DeclarationFile, Key, Problem, dotted, locate, read_declaration
-from modelmill.specs.product import TASK_METRICS, ProductSpec
+from modelmill.specs.backbone import BackboneSpec
+from modelmill.specs.base import MistakesError, Spec
+from modelmill.specs.cross_check import cross_check
+from modelmill.specs.files import DeclarationFile, DeclarationFiles, Key, Kind, Problem, Whole, dotted, hint, locate
+from modelmill.specs.mlflow import MlflowSpec
+from modelmill.specs.product import ProductSpec
+from modelmill.specs.registry import RegistrySpec
 
-FROM: Key = ("pretraining", "from")
-Kind = Literal["products", "backbones"]
+S = TypeVar("S", bound=Spec)
 SPECS: dict[Kind, type[Spec]] = {"products": ProductSpec, "backbones": BackboneSpec}
-
+WHOLE: dict[Whole, type[Spec]] = {"mlflow": MlflowSpec, "registry": RegistrySpec}
+LEAST = "{stages: {candidate: {}, production: {from: candidate}, archived: {from: production}}}"
+"""The least `registry.yml`."""
 
 RESERVED = frozenset(
     {"data_cleaning", "augmentation", "tokenization", "pretraining", "fine_tuning", "evaluation", "registration"}
@@ -41,45 +43,36 @@ class Declarations:
         return {name: spec.model_dump(mode="json", by_alias=True) for name, spec in specs}
 
 
-@dataclass
-class DeclarationFiles:
-    """The files of one kind, in the order in which later ones override earlier ones."""
+def check_whole(
+    spec: type[S], raw: dict[str, Any], found: DeclarationFiles, known_problems: list[Problem]
+) -> tuple[S | None, list[Problem]]:
+    """Validate what files that are one declaration (`registry.yml`) say together.
 
-    kind: Kind
-    files: list[DeclarationFile] = field(default_factory=list)
+    Args:
+        spec: what they declare.
+        raw: merged plain data.
+        found: where the data stands.
+        known_problems: what reading and merging has found.
 
-    @classmethod
-    def find(cls, kind: Kind, folders: list[Path], root: Path) -> "DeclarationFiles":
-        """Read `<folder>/<kind>/*.yml` of each environment folder."""
-        files = []
-        for folder in folders:
-            for path in sorted((folder / kind).rglob("*.y*ml")):
-                shown = str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-                files.append(read_declaration(path, shown, folder / kind))
-        return cls(kind, files)
-
-    @property
-    def problems(self) -> list[Problem]:
-        """What is wrong with the text of the files, and names that two files of one folder define."""
-        problems = [problem for file in self.files for problem in file.problems]
-        first: dict[tuple[Path, Any], str] = {}
-        for file in self.files:
-            for key, line in file.lines.items():
-                other = first.setdefault((file.folder, key[0]), file.shown)
-                if len(key) == 1 and other != file.shown:
-                    message = f"'{key[0]}' is declared in {other} too; keep one of them"
-                    problems.append(Problem(f"{file.shown}:{line}", str(key[0]), message))
-        return problems
-
-    def holding(self, name: str) -> list[DeclarationFile]:
-        """The files that say something about a name."""
-        return [file for file in self.files if (name,) in file.lines]
+    Returns:
+        the declaration, None when it has mistakes; and all of those.
+    """
+    if known_problems:  # what is missing may stand in a file that is broken
+        return None, known_problems
+    try:
+        return spec.model_validate(raw), []
+    except ValidationError as error:
+        if not found.files:
+            message = f"there is no such file, and it has no default; the least that it may hold is {LEAST}"
+            return None, [Problem(f"conf/base/{found.kind}.yml", "", message)]
+        return None, [one for detail in error.errors() for one in _explain(detail, (), spec, found.files)]
 
 
 def resolve(
     raw: Mapping[Kind, Mapping[str, Any]],
     files: Mapping[Kind, DeclarationFiles],
     known_problems: list[Problem],
+    registry: RegistrySpec | None,
 ) -> Declarations:
     """Validate merged declarations.
 
@@ -87,6 +80,7 @@ def resolve(
         raw: for each kind, name to merged plain data.
         files: where the data stands, for the report.
         known_problems: what reading and merging has found.
+        registry: its stages are those that gates may be of; None when its own declaration has mistakes.
 
     Raises:
         DeclarationError: with every mistake of every file.
@@ -100,9 +94,10 @@ def resolve(
             try:
                 specs[kind][name] = spec_class.model_validate(value)
             except ValidationError as error:
-                problems += [_explain(detail, name, spec_class, where) for detail in error.errors()]
+                details = error.errors()
+                problems += [one for detail in details for one in _explain(detail, (name,), spec_class, where)]
     if not any(found.problems for found in files.values()):  # else what is missing may stand in a file that is broken
-        problems += _cross_check(raw, files, specs["backbones"])
+        problems += cross_check(raw, files, specs["backbones"], registry)
     if problems:
         raise DeclarationError(report(problems))
     return Declarations(specs["products"], specs["backbones"])
@@ -120,12 +115,6 @@ def _by_number(line: str) -> list[str | int]:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", line)]
 
 
-def hint(word: object, choices: list[str]) -> str:
-    """'expected one of ...; did you mean ...?'"""
-    close = get_close_matches(str(word), choices, n=1, cutoff=0.6)
-    return f"expected one of {', '.join(choices)}" + (f"; did you mean '{close[0]}'?" if close else "")
-
-
 def _name_problems(name: str, where: list[DeclarationFile]) -> list[Problem]:
     if not re.fullmatch("[a-z][a-z0-9_]*", name):
         message = "a name is lower-case letters, digits and _, and starts with a letter (it names files and models)"
@@ -136,25 +125,32 @@ def _name_problems(name: str, where: list[DeclarationFile]) -> list[Problem]:
     return [Problem(locate((name,), where), name, message)]
 
 
-def _explain(detail: ErrorDetails, name: str, spec: type[Spec], where: list[DeclarationFile]) -> Problem:
-    path: Key = (name, *(part for part in detail["loc"] if part != "[key]"))
-    place = locate(path, where) if where else "--params"
+def _explain(detail: ErrorDetails, start: Key, spec: type[Spec], where: list[DeclarationFile]) -> Iterator[Problem]:
+    """What pydantic says of a value, `start` being the path of the spec in its files."""
+    path: Key = (*start, *(part for part in detail["loc"] if part != "[key]"))
+    error = detail.get("ctx", {}).get("error")
+    found = error.found if isinstance(error, MistakesError) else {(): _message(detail, spec)}
+    for below, message in found.items():
+        place = locate((*path, *below), where) if where else "--params"
+        yield Problem(place, dotted((*path, *below)), message)
+
+
+def _message(detail: ErrorDetails, spec: type[Spec]) -> str:
     given = detail["input"]
     match detail["type"]:
         case "extra_forbidden":
             known = _keys_at(spec, detail["loc"][:-1])
-            message = f"unknown key; {hint(detail['loc'][-1], known)}"
+            return f"unknown key; {hint(detail['loc'][-1], known)}"
         case "missing":
-            message = "this key is missing; add it"
+            return "this key is missing; add it"
         case "literal_error":
-            message = f"'{given}' is not known; {hint(given, _choices_at(spec, detail['loc']))}"
+            return f"'{given}' is not known; {hint(given, _choices_at(spec, detail['loc']))}"
         case "model_type" | "dict_type":
-            message = f"expected a section with keys below it, got {given!r}"
+            return f"expected a section with keys below it, got {given!r}"
         case "value_error":
-            message = str(detail["ctx"]["error"])
+            return str(detail["ctx"]["error"])
         case _:
-            message = f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {_shown(given)}"
-    return Problem(place, dotted(path), message)
+            return f"{detail['msg'][0].lower()}{detail['msg'][1:]}, got {_shown(given)}"
 
 
 def _shown(value: object) -> str:
@@ -191,66 +187,3 @@ def _choices_at(spec: type[BaseModel], loc: Key) -> list[str]:
         if get_origin(inner) is Literal:
             return [str(choice) for choice in get_args(inner)]
     return []
-
-
-def _cross_check(
-    raw: Mapping[Kind, Mapping[str, Any]], files: Mapping[Kind, DeclarationFiles], specs: Mapping[str, BackboneSpec]
-) -> list[Problem]:
-    """What one declaration says of another, as far as it can be read: it may have mistakes of its own.
-
-    `specs` are the backbones that have none.
-    """
-    products, backbones = sorted(raw["products"]), sorted(raw["backbones"])
-    found: list[tuple[Kind, Key, str]] = [
-        ("backbones", (name,), "a product has this name too; names are shared, rename one of them")
-        for name in set(products) & set(backbones)
-    ]
-    for name, product in raw["products"].items():
-        found += [("products", (name, *path), message) for path, message in _product_references(product, backbones)]
-    for name, backbone in raw["backbones"].items():
-        path: Key = ("pretraining", "corpus", "products")
-        found += [
-            ("backbones", (name, *path, i), f"unknown product '{giver}'; {hint(giver, products)}")
-            for i, giver in enumerate(listed(_at(backbone, *path) or []))
-            if giver not in products
-        ]
-        found += [("backbones", (name, *FROM), text) for text in _base_mistakes(name, raw["backbones"], specs)]
-    return [Problem(locate(path, files[kind].holding(path[0])), dotted(path), text) for kind, path, text in found]
-
-
-def _product_references(product: Any, backbones: list[str]) -> Iterator[tuple[Key, str]]:
-    """(path in the product, message) for each name that nothing is called by."""
-    backbone, task = _at(product, "backbone"), str(_at(product, "task"))
-    if backbone is not None and backbone not in backbones:
-        yield ("backbone",), f"unknown backbone '{backbone}'; {hint(backbone, backbones)}"
-    gates = _at(product, "gates")
-    stages = gates.items() if isinstance(gates, dict) else ()
-    named = {("gates", stage, i, "metric"): gate for stage, some in stages for i, gate in enumerate(listed(some))}
-    mentions: dict[Key, Any] = {path: _at(gate, "metric") for path, gate in named.items()}
-    mentions["evaluation", "metric"] = _at(product, "evaluation", "metric")
-    known = list(TASK_METRICS.get(task, ()))
-    for path, metric in mentions.items():
-        if known and metric is not None and metric not in known:
-            yield path, f"{task} has no metric '{metric}'; {hint(metric, known)}"
-
-
-def _base_mistakes(name: str, raw: Mapping[str, Any], specs: Mapping[str, BackboneSpec]) -> Iterator[str]:
-    """Messages when what a backbone goes on from is not there, is itself in the end, or is of another kind."""
-    chain = [name]
-    while isinstance(base := _at(raw[chain[-1]], *FROM), str):
-        if base not in raw and len(chain) == 1:
-            yield f"unknown backbone '{base}'; {hint(base, sorted({*raw} - {name}))}"
-        if base == name:
-            yield f"this goes round in a circle ({' from '.join([*chain, base])}); one of them must start anew"
-        if base not in raw or base in chain:
-            return
-        chain.append(base)
-    if name in specs and chain[-1] in specs and (message := why_not_from(specs[name], specs[chain[-1]])):
-        yield message
-
-
-def _at(value: Any, *path: str) -> Any:
-    """What stands at a path in nested mappings; None when nothing does."""
-    for part in path:
-        value = value.get(part) if isinstance(value, dict) else None
-    return value

@@ -54,7 +54,7 @@ class Classifier(TrainedModule):
         return tensors(self.train_tokens, [rows], self.pad), 1.0
 
     def part(self, batch: Batch, part: int, parts: int) -> Batch:
-        """Some of the records, as padded as they were. A model that is spread over the ranks is computed when all of
+        """Some of the records, as padded as they were. A model that is sharded over the ranks is computed when all of
         them do, so all have as many buckets: of some they have a record that has no label, and so no part in anything.
         """
         buckets, factor = batch

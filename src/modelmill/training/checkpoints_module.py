@@ -1,9 +1,6 @@
 """A training that goes on, bit for bit, where it was killed: the last good state, and the best weights, on disk."""
 
-import os
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +9,11 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
+from modelmill.files import written_aside
 from modelmill.training.curves_module import EVERY
 from modelmill.training.fit import FitPlan
-from modelmill.training.ranks import Place
-from modelmill.training.ranks_module import agreed, die_at_once, gathered
+from modelmill.training.ranks import World
+from modelmill.training.ranks_module import all_gather, broadcast, die_at_once
 from modelmill.training.work import BEST, STATE
 
 
@@ -28,7 +26,7 @@ class Checkpoints(Checkpoint):
 
     def __init__(self, folder: Path, plan: FitPlan) -> None:
         self._folder, self._plan = folder, plan
-        self._place = Place.here()
+        self._world = World.here()
         self._random: list[torch.Tensor] | None = None
         self._best, self._waited = float("-inf"), 0
         self.seconds, self.beside = 0.0, 0.0
@@ -45,14 +43,14 @@ class Checkpoints(Checkpoint):
         """What Lightning does not keep; it is read back without unpickling, so plain values and tensors only."""
         self._count(pausing=True)  # the state is being written
         return {
-            "random": gathered([torch.get_rng_state(), *torch.cuda.get_rng_state_all()]),
+            "random": all_gather([torch.get_rng_state(), *torch.cuda.get_rng_state_all()]),
             "best": [self._best, self._waited],
             "time": [self.seconds, self.beside],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._random = state["random"][self._place.rank]
+        self._random = state["random"][self._world.rank]
         self._best, self._waited = state["best"]
         self.seconds, self.beside = state["time"]
 
@@ -71,7 +69,7 @@ class Checkpoints(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The time begins."""
         self._now = time.monotonic()
-        if self._place.ranks > 1:
+        if self._world.size > 1:
             die_at_once()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -86,8 +84,8 @@ class Checkpoints(Checkpoint):
             torch.set_rng_state(self._random[0])
             torch.cuda.set_rng_state_all(self._random[1:])
             self._random = None
-        elif self._place.rank and trainer.global_step == 0 and batch_idx == 0:
-            seeds = np.random.SeedSequence((torch.initial_seed(), self._place.rank))
+        elif self._world.rank and trainer.global_step == 0 and batch_idx == 0:
+            seeds = np.random.SeedSequence((torch.initial_seed(), self._world.rank))
             torch.manual_seed(int(seeds.generate_state(1)[0]))
 
     def on_train_batch_end(
@@ -103,9 +101,9 @@ class Checkpoints(Checkpoint):
 
     def _due(self, step: int) -> bool:
         """Ranks go by the clock of rank 0. They ask it every tenth step, for an answer is waited for."""
-        if self._plan.checkpoint_seconds and self._place.ranks > 1 and step % EVERY:
+        if self._plan.checkpoint_seconds and self._world.size > 1 and step % EVERY:
             return False
-        return agreed(time.monotonic() - self._saved >= self._plan.checkpoint_seconds)
+        return broadcast(time.monotonic() - self._saved >= self._plan.checkpoint_seconds)
 
     def _validates_next(self, trainer: Trainer, batches: int) -> bool:
         every = self._plan.validate_every
@@ -122,15 +120,17 @@ class Checkpoints(Checkpoint):
             self._waited = 0 if score > self._best else self._waited + 1
             if score > self._best:
                 self._best = score
-                weights = trainer.strategy.lightning_module_state_dict()  # put together by all ranks
-                if self._place.rank == 0:
-                    write_aside(self._folder / BEST, partial(torch.save, weights))
+                weights = trainer.strategy.lightning_module_state_dict()  # unsharded by all ranks
+                if self._world.rank == 0:
+                    with written_aside(self._folder / BEST) as part:
+                        torch.save(weights, part)
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         """Save the state within a pause, which ends here."""
-        if self._place.rank == 0:
-            write_aside(self._folder / STATE, trainer.save_checkpoint)
+        if self._world.rank == 0:
+            with written_aside(self._folder / STATE) as part:
+                trainer.save_checkpoint(part)
         else:
             trainer.save_checkpoint(self._folder / STATE)  # gives its part of the weights, and writes no file
         self._count(pausing=False)
@@ -139,12 +139,3 @@ class Checkpoints(Checkpoint):
     def load_best(self, module: LightningModule) -> None:
         """Give a module the best weights."""
         module.load_state_dict(torch.load(self._folder / BEST, weights_only=True))
-
-
-def write_aside(final: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name, and give it its own when it is whole. One name for all that is half-written: the
-    folder is locked, and what a killed process left is written over.
-    """
-    part = final.with_name("part")
-    write(part)
-    os.replace(part, final)

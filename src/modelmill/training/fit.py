@@ -14,7 +14,7 @@ import polars as pl
 from modelmill.errors import UserError
 from modelmill.specs.training import DeclaredPrecision, MicroBatches, Precision
 from modelmill.training.precision import resolve_precision
-from modelmill.training.ranks import Place
+from modelmill.training.ranks import World
 from modelmill.training.work import Work
 
 if TYPE_CHECKING:
@@ -75,14 +75,12 @@ def fit(
     Raises:
         UserError: when it ended before its budget was used, or the memory does not suffice.
     """
-    from modelmill.training.module import Split
     from modelmill.training.processor_module import fast_on_processors
-    from modelmill.training.ranks_module import agreed
+    from modelmill.training.ranks_module import broadcast
     from modelmill.training.recovery_module import first_pieces, read_begun, within_memory
 
-    place = Place.here()
-    module.split = Split(ranks=place.ranks, rank=place.rank)
-    state = agreed(work.begin() if place.rank == 0 else None)
+    module.world = World.here()
+    state = broadcast(work.begin() if module.world.rank == 0 else None)
     begun = read_begun(state) if state else None
     precision = begun.precision if begun else resolve_precision(plan.precision)
 
@@ -90,14 +88,13 @@ def fit(
         return _attempt(module, validation, replace(plan, precision=precision), work.folder, state)
 
     with _torch_put_back(), _quiet(), fast_on_processors(module.model), module.rows.only():
-        micro = begun.micro if begun else first_pieces(module, plan.micro_batches, precision)
-        module.split = replace(module.split, micro=micro)
+        module.micro_batches = begun.micro if begun else first_pieces(module, plan.micro_batches, precision)
         ended = within_memory(attempt, module, plan.micro_batches, work.folder, state)
         report = _report(ended, module, precision)
     curves = ended.curves.table()
     _check_ended(ended.trainer, plan, curves)
-    module.put_together()
-    if plan.monitor and place.rank == 0:
+    module.unshard()
+    if plan.monitor and module.world.rank == 0:
         ended.checkpoints.load_best(module)
     logging.getLogger(__name__).info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))
     return curves, report
@@ -116,23 +113,23 @@ class _Attempt:
 def _attempt(
     module: "TrainedModule", validation: "Batches", plan: FitPlan, folder: Path, state: Path | None
 ) -> _Attempt:
-    """Train from a state, or from the start, in pieces as the module's split says."""
+    """Train from a state, or from the start, in pieces as the module says."""
     from pytorch_lightning import Trainer
     from pytorch_lightning.callbacks import TQDMProgressBar
 
     from modelmill.training.checkpoints_module import Checkpoints
     from modelmill.training.curves_module import Curves
-    from modelmill.training.ranks_module import gathered, trainer_options
+    from modelmill.training.ranks_module import all_gather, trainer_options
     from modelmill.training.speed_module import PeakMemory
 
-    pieces = plan.in_pieces(module.split.micro)
+    pieces = plan.in_pieces(module.micro_batches)
     curves, checkpoints = Curves(), Checkpoints(folder, pieces)
     callbacks = [TQDMProgressBar(refresh_rate=20), curves, checkpoints]
     trainer = Trainer(**_trainer_options(pieces), **trainer_options(module.optimizer_spec), callbacks=callbacks)
     memory = PeakMemory(trainer.strategy.root_device)
-    held_out = validation.shared(module.split.rank, module.split.ranks)
+    held_out = validation.shard(module.world.rank, module.world.size)
     trainer.fit(module, val_dataloaders=held_out, ckpt_path=state, weights_only=True)
-    return _Attempt(trainer, curves, checkpoints, max(gathered(memory.mb()), key=lambda mb: mb or 0))
+    return _Attempt(trainer, curves, checkpoints, max(all_gather(memory.mb()), key=lambda mb: mb or 0))
 
 
 def _report(ended: _Attempt, module: "TrainedModule", precision: Precision) -> dict[str, Any]:
@@ -141,13 +138,13 @@ def _report(ended: _Attempt, module: "TrainedModule", precision: Precision) -> d
     checkpoints = ended.checkpoints
     seconds = checkpoints.seconds - checkpoints.beside
     return {
-        "processes": module.split.ranks,
-        **({"strategy": module.optimizer_spec.strategy} if module.split.ranks > 1 else {}),
+        "processes": module.world.size,
+        **({"strategy": module.optimizer_spec.strategy} if module.world.size > 1 else {}),
         "steps": ended.trainer.global_step,
         "epochs": ended.trainer.current_epoch,
         "seconds": round(checkpoints.seconds, 1),
         "precision": precision,
-        "micro_batches": module.split.micro,
+        "micro_batches": module.micro_batches,
         "best": checkpoints.best,
         "training_seconds": round(seconds, 1),
         "peak_memory_mb": ended.memory,

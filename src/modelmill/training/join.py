@@ -17,10 +17,10 @@ def join(folder: Path) -> None:
     if not (folder / JOB).is_file():
         raise UserError(f"there is no {folder / JOB}: start `kedro run` first; its folder must be on a shared disk.")
     job = Job.of(folder)
-    run_node(folder, job, _number(folder, job.nodes))
+    run_node(folder, job, _next_node_rank(folder, job.nodes))
 
 
-def _number(folder: Path, nodes: int) -> int:
+def _next_node_rank(folder: Path, nodes: int) -> int:
     """The lowest number that no other machine has taken; a file that is there already cannot be made."""
     for node in range(1, nodes):
         try:

@@ -1,5 +1,6 @@
 """How many pieces a batch must be computed in to fit into memory, found by trying before the training."""
 
+import mmap
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -27,13 +28,29 @@ LESS = (
 )
 
 
-SAID = ("can't allocate memory", "could not create a primitive")
-"""How torch and oneDNN say on a CPU that memory ran out."""
+SAID = ("can't allocate memory", "std::bad_alloc")
+"""How torch says on a CPU that memory ran out."""
+
+UNCLEAR = ("could not create a primitive", "could not create a memory object")
+"""What oneDNN says then, and also of what it cannot compute or compile: its status is not in its message."""
+
+LITTLE = 64 << 20
+"""Bytes. When not even these are to be had, memory ran out."""
 
 
 def ran_out(error: BaseException) -> bool:
     """Whether an error says that memory ran out: torch has a class for accelerators only."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in str(error) for words in SAID)
+    said = str(error)
+    known = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in said for words in SAID)
+    return known or (said in UNCLEAR and not _more_can_be_had())
+
+
+def _more_can_be_had() -> bool:
+    try:
+        mmap.mmap(-1, LITTLE).close()
+    except OSError:
+        return False
+    return True
 
 
 def fewest_pieces(module: TrainedModule, precision: Precision) -> int:
@@ -65,8 +82,8 @@ def fewest_pieces(module: TrainedModule, precision: Precision) -> int:
 def pieces_by_trying(module: TrainedModule, batch: Any, precision: Precision) -> int:
     """Compute the first piece of a batch, in smaller and smaller ones, until it does not run out of memory."""
     rows = _rows(module, batch)
-    for micro in _numbers(rows, module.split.ranks):
-        if _fits(module, module.part(batch, 0, micro * module.split.ranks), precision):
+    for micro in _numbers(rows, module.world.size):
+        if _fits(module, module.part(batch, 0, micro * module.world.size), precision):
             return micro
     raise UserError(f"the memory of the GPU does not suffice for one row of a batch at a time. {LESS}")
 
@@ -91,9 +108,9 @@ def pieces_by_sample(module: TrainedModule, batch: Any, precision: Precision, fr
     """As many pieces of a batch as keep to a share of the free bytes, by what one row and a few rows take."""
     rows = _rows(module, batch)
     need = bytes_needed(module, batch, precision)
-    ranks = module.split.ranks
-    for micro in _numbers(rows, ranks):
-        if need(-(-rows // (micro * ranks))) <= SHARE * free:
+    size = module.world.size
+    for micro in _numbers(rows, size):
+        if need(-(-rows // (micro * size))) <= SHARE * free:
             return micro
     raise UserError(
         f"the memory does not suffice: a step with one row at a time needs about {need(1) >> 20} MiB beside the "
@@ -181,7 +198,7 @@ def _rows(module: TrainedModule, batch: Any) -> int:
     return module.sizes(batch)[1]
 
 
-def _numbers(rows: int, ranks: int) -> list[int]:
+def _numbers(rows: int, size: int) -> list[int]:
     """1, 2, 4, ... up to pieces of single rows."""
-    most = -(-rows // ranks)
+    most = -(-rows // size)
     return [1 << i for i in range((most - 1).bit_length() + 1)]

@@ -3,7 +3,6 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
@@ -14,19 +13,11 @@ from torchmetrics import MeanMetric
 
 from modelmill.specs.training import OptimizerSpec, Schedule
 from modelmill.training.parameters_module import parameter_groups, shrink
-from modelmill.training.ranks_module import summed
+from modelmill.training.ranks import World
+from modelmill.training.ranks_module import all_reduce
 from modelmill.training.rows_module import NeededRows
 from modelmill.training.schedules_module import new_schedule
-from modelmill.training.sharding_module import put_together, spread
-
-
-@dataclass(frozen=True)
-class Split:
-    """A batch is computed in `micro` pieces one after another, on each of `ranks` processes."""
-
-    micro: int = 1
-    ranks: int = 1
-    rank: int = 0
+from modelmill.training.sharding_module import load_full_state_dict, shard
 
 
 class Batches:
@@ -44,16 +35,16 @@ class Batches:
     def __iter__(self) -> Iterator[Any]:
         return map(self._make, range(self._start, self._count))
 
-    def shared(self, rank: int, ranks: int) -> "Batches":
-        """Every `ranks`-th one, and whether it counts: all ranks get as many, for a model that is spread over them
+    def shard(self, rank: int, size: int) -> "Batches":
+        """Every `size`-th one, and whether it counts: all ranks get as many, for a model that is sharded over them
         answers when all of them ask; what is too much is the first one again, which does not count.
         """
 
         def own(i: int) -> tuple[Any, bool]:
-            counts = i * ranks + rank < self._count
-            return self._make(i * ranks + rank if counts else 0), counts
+            counts = i * size + rank < self._count
+            return self._make(i * size + rank if counts else 0), counts
 
-        return Batches(own, -(-self._count // ranks))
+        return Batches(own, -(-self._count // size))
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: where to start follows from what Lightning counts. Without this it would warn."""
@@ -80,13 +71,14 @@ class TrainedModule(lightning.LightningModule, ABC):
         self.rows = NeededRows(model)
         self.read: tuple[int, int] = (0, 0)
         """Tokens, padding not counted, and examples so far; in all they are the sums over the ranks."""
-        self.split = Split()
+        self.micro_batches, self.world = 1, World()
+        """Pieces of a batch that are computed one after another, on each rank."""
         self.passed = 0
         """Pieces of the current epoch that an earlier process has trained on."""
         self._figures: dict[str, torch.Tensor] = {}
         """Of the step under way, as far as it is computed."""
-        self.whole: list[Any] = []
-        """The model, while a copy that is spread over the processes is trained; in a list, for it is no part of this
+        self.unsharded: list[Any] = []
+        """The model, while a copy that is sharded over the processes is trained; in a list, for it is no part of this
         module."""
         self.means = torch.nn.ModuleDict()
 
@@ -148,21 +140,21 @@ class TrainedModule(lightning.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The counts go on, too, and the pieces stay what they were: what dropout draws depends on them."""
-        checkpoint.update(read=summed(self.read), micro=self.split.micro, precision=self.trainer.precision)
+        checkpoint.update(read=all_reduce(self.read), micro=self.micro_batches, precision=self.trainer.precision)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
-        self.read = tuple(checkpoint["read"]) if self.split.rank == 0 else (0, 0)
+        self.read = tuple(checkpoint["read"]) if self.world.rank == 0 else (0, 0)
         self.passed = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]["processed"]
 
     def pieces(self, epoch: int) -> tuple[Callable[[int], Any], int]:
         """What makes piece j of an epoch, of those that fall to this process, and how many there are."""
         make, count = self.epoch_batches(epoch)
-        micro, ranks, rank = self.split.micro, self.split.ranks, self.split.rank
-        if micro * ranks == 1:
+        micro, size, rank = self.micro_batches, self.world.size, self.world.rank
+        if micro * size == 1:
             return make, count
         whole = lru_cache(maxsize=1)(make)
-        return lambda j: self.part(whole(j // micro), j % micro * ranks + rank, micro * ranks), count * micro
+        return lambda j: self.part(whole(j // micro), j % micro * size + rank, micro * size), count * micro
 
     def train_dataloader(self) -> "Batches":
         """The pieces of the current epoch that are left; a step begins with the first of them."""
@@ -172,17 +164,17 @@ class TrainedModule(lightning.LightningModule, ABC):
         return Batches(make, count, start)
 
     def configure_model(self) -> None:
-        """Spread the model over the processes, where that is declared; `put_together` takes it back."""
-        if self.split.ranks > 1 and self.optimizer_spec.strategy == "fsdp" and not self.whole:
+        """Shard the model, where that is declared; `unshard` takes it back."""
+        if self.world.size > 1 and self.optimizer_spec.strategy == "fsdp" and not self.unsharded:
             assert self.device_mesh, "Lightning makes one for this strategy"
-            self.whole.append(self.model)
-            self.model = spread(self.model, self.device_mesh["data_parallel"])
+            self.unsharded.append(self.model)
+            self.model = shard(self.model, self.device_mesh["data_parallel"])
 
-    def put_together(self) -> None:
+    def unshard(self) -> None:
         """The model as it was, with the trained weights on rank 0; all ranks must call it."""
-        if self.whole:
-            put_together(self.model, self.whole[0])
-            self.model = self.whole.pop()
+        if self.unsharded:
+            load_full_state_dict(self.unsharded[0], self.model)
+            self.model = self.unsharded.pop()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """All that is trained, at one rate."""

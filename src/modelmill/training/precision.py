@@ -17,10 +17,10 @@ def resolve_precision(precision: DeclaredPrecision) -> Precision:
         return precision
     import torch
 
-    from modelmill.training.ranks_module import agreed
+    from modelmill.training.ranks_module import broadcast
     from modelmill.training.speed_module import peak_flops
 
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     gain = peak_flops(torch.device("cpu"), "bf16-mixed") / peak_flops(torch.device("cpu"), "32-true")
-    return agreed("bf16-mixed" if gain > WORTH_CASTING else "32-true")
+    return broadcast("bf16-mixed" if gain > WORTH_CASTING else "32-true")

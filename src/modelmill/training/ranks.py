@@ -9,14 +9,14 @@ RANK, too."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """A rank, and how many there are; a training in one process is rank 0 of 1."""
+class World:
+    """The rank of a process, and how many there are; a training in one process is rank 0 of 1."""
 
     rank: int = 0
-    ranks: int = 1
+    size: int = 1
 
     @classmethod
-    def here(cls) -> "Place":
+    def here(cls) -> "World":
         """As torchrun says in the environment."""
         return cls(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])) if is_rank() else cls()
 

@@ -10,12 +10,12 @@ from torch import distributed
 
 from modelmill.errors import UserError
 from modelmill.specs.training import OptimizerSpec
-from modelmill.training.ranks import Place
+from modelmill.training.ranks import World
 
 Value = TypeVar("Value")
 
 
-def connect() -> None:
+def init_process_group() -> None:
     """Join the other ranks: by NCCL where there are GPUs, one for each rank, else by gloo. Lightning takes it as it is.
 
     Raises:
@@ -34,44 +34,47 @@ def connect() -> None:
     distributed.init_process_group("nccl", device_id=torch.device("cuda", local))
 
 
-def gathered(value: Value) -> list[Value]:
+def all_gather(value: Value) -> list[Value]:
     """What each rank has, on all of them."""
     if not distributed.is_initialized():
         return [value]
-    found: list[Value] = [value] * distributed.get_world_size()
-    distributed.all_gather_object(found, value)
-    return found
+    values: list[Value] = [value] * distributed.get_world_size()
+    distributed.all_gather_object(values, value)
+    return values
 
 
-def summed(values: Sequence[float]) -> list[Any]:
+def all_reduce(values: Sequence[float]) -> list[Any]:
     """Sums over the ranks, on all of them."""
-    return [sum(column) for column in zip(*gathered(list(values)), strict=True)]
+    return [sum(column) for column in zip(*all_gather(list(values)), strict=True)]
 
 
-def agreed(value: Value) -> Value:
+def broadcast(value: Value) -> Value:
     """What rank 0 has, on all ranks."""
-    return gathered(value)[0]
+    values = [value]
+    if distributed.is_initialized():
+        distributed.broadcast_object_list(values, src=0)
+    return values[0]
 
 
 def trainer_options(spec: OptimizerSpec) -> dict[str, Any]:
     """For Lightning's Trainer in this process."""
-    ranks, accelerator = Place.here().ranks, "gpu" if torch.cuda.is_available() else "cpu"
-    if ranks == 1:
+    size, accelerator = World.here().size, "gpu" if torch.cuda.is_available() else "cpu"
+    if size == 1:
         return {"accelerator": accelerator, "devices": 1}
     return {
         "accelerator": accelerator,
         "devices": spec.devices,
         "num_nodes": spec.nodes,
-        "strategy": _strategy(spec, ranks),
-        "use_distributed_sampler": False,  # we share the batches out
+        "strategy": _strategy(spec, size),
+        "use_distributed_sampler": False,  # we shard the batches
     }
 
 
-def _strategy(spec: OptimizerSpec, ranks: int) -> Any:
+def _strategy(spec: OptimizerSpec, size: int) -> Any:
     from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
 
     if spec.strategy == "fsdp":
-        return ModelParallelStrategy(ranks, tensor_parallel_size=1, save_distributed_checkpoint=False)
+        return ModelParallelStrategy(size, tensor_parallel_size=1, save_distributed_checkpoint=False)
     # No buffer of a transformers model changes, and ranks may see different numbers of buckets.
     return DDPStrategy(forward_sync_buffers=False, gradient_as_bucket_view=True)
 

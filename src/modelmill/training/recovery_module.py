@@ -3,19 +3,19 @@
 import gc
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 from modelmill.errors import UserError
+from modelmill.files import written_aside
 from modelmill.specs.training import MicroBatches, Precision
-from modelmill.training.checkpoints_module import write_aside
 from modelmill.training.memory_module import LESS, fewest_pieces, ran_out
 from modelmill.training.module import TrainedModule
 from modelmill.training.processor_module import give_memory_back
-from modelmill.training.ranks_module import gathered
+from modelmill.training.ranks_module import all_gather
 from modelmill.training.work import START, STATE
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def first_pieces(module: TrainedModule, declared: MicroBatches, precision: Preci
         return declared
     if module.optimizer_spec.strategy == "fsdp":
         return 1  # to try would take the whole model, which need not fit
-    return max(gathered(fewest_pieces(module, precision)))
+    return max(all_gather(fewest_pieces(module, precision)))
 
 
 def within_memory(
@@ -62,7 +62,7 @@ def within_memory(
 
     Args:
         attempt: trains from a state on disk, or from the start.
-        module: what it trains; `split.micro` changes.
+        module: what it trains; its `micro_batches` change.
         declared: pieces, or `auto`.
         folder: where the states are.
         state: to go on from.
@@ -71,8 +71,9 @@ def within_memory(
         UserError: when the memory does not suffice, for the declared pieces or for single rows.
     """
     random = torch.get_rng_state(), torch.cuda.get_rng_state_all()
-    if not state and declared == "auto" and module.split.ranks == 1:
-        write_aside(folder / START, lambda path: torch.save(_trained(module), path))
+    if not state and declared == "auto" and module.world.size == 1:
+        with written_aside(folder / START) as part:
+            torch.save(_trained(module), part)
     while True:
         try:
             return attempt(state)
@@ -91,14 +92,14 @@ def within_memory(
             "memory ran out: from now on each batch is computed in %d pieces; going on from %s. What is learned from a "
             "step stays the same.", micro, "the last state" if state else "the start",
         )  # fmt: skip
-        module.split = replace(module.split, micro=micro)
+        module.micro_batches = micro
         if not state:
             _begin_again(module, folder, random)
 
 
 def _smaller(module: TrainedModule, declared: MicroBatches, error: Exception) -> int:
     """Twice as many pieces, if that helps, is allowed, and leaves rows to each."""
-    micro = module.split.micro
+    micro = module.micro_batches
     if not module.training:
         raise UserError(
             "the memory does not suffice for validation. Shorten the rows (`tokenization.max_tokens`, "
@@ -108,7 +109,7 @@ def _smaller(module: TrainedModule, declared: MicroBatches, error: Exception) ->
         raise UserError(
             f"the memory does not suffice for batches in {micro} pieces (`micro_batches`). Raise it, or use `auto`."
         ) from error
-    if module.split.ranks > 1:  # the others wait for this one: none can go on alone
+    if module.world.size > 1:  # the others wait for this one: none can go on alone
         raise UserError(
             f"the memory of a process does not suffice for batches in {micro} pieces. Declare `training.micro_batches: "
             f"{2 * micro}`."
@@ -137,7 +138,8 @@ def _state_in(folder: Path, micro: int) -> Path | None:
     if not state.is_file():
         return None
     found = recounted(torch.load(state, weights_only=True, mmap=True), micro)
-    write_aside(state, lambda path: torch.save(found, path))
+    with written_aside(state) as part:
+        torch.save(found, part)
     return state
 
 

@@ -1,4 +1,4 @@
-"""A model spread over the processes (FSDP2, `fully_shard` of torch): each holds a part of weights and optimiser."""
+"""A model sharded over the processes (FSDP2, `fully_shard` of torch): each holds a part of weights and optimiser."""
 
 import copy
 from typing import Any
@@ -10,8 +10,8 @@ from torch.distributed.fsdp import fully_shard
 from modelmill.training.parameters_module import layers_of
 
 
-def spread(model: Any, mesh: DeviceMesh) -> Any:
-    """A copy of the model of which each process holds a part; layers are put together one at a time as they compute.
+def shard(model: Any, mesh: DeviceMesh) -> Any:
+    """A copy of the model of which each process holds a part; layers are unsharded one at a time as they compute.
 
     The model itself stays whole in the memory of the host: it is what the trained weights go back into.
 
@@ -24,8 +24,8 @@ def spread(model: Any, mesh: DeviceMesh) -> Any:
     return fully_shard(copied, mesh=mesh)
 
 
-def put_together(spread_out: Any, whole: Any) -> None:
-    """The weights of a spread model into the whole one, on rank 0; all ranks must call it."""
-    state = get_model_state_dict(spread_out, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+def load_full_state_dict(model: Any, sharded: Any) -> None:
+    """The weights of a sharded copy into the model, on rank 0; all ranks must call it."""
+    state = get_model_state_dict(sharded, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     if state:  # rank 0 alone gets it
-        whole.load_state_dict(state)
+        model.load_state_dict(state)

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop, sdpa_f
 
 from modelmill.specs.training import Precision
 from modelmill.training.module import TrainedModule
-from modelmill.training.ranks_module import summed
+from modelmill.training.ranks_module import all_reduce
 
 SIZE, ROUNDS = 1024, 8
 """Of the matrices whose product is timed; on a GPU they are eight times as large."""
@@ -35,7 +35,7 @@ def speed(module: TrainedModule, device: torch.device, seconds: float, precision
     Of all ranks, which must all call it. FLOP are those of a few rows, for nothing recovers here from memory that
     runs out; an adversary's pass is left out.
     """
-    if not module.whole:
+    if not module.unsharded:
         module.to(device)  # Lightning has taken it off
     make, _ = module.pieces(0)
     piece = make(0)
@@ -47,12 +47,12 @@ def speed(module: TrainedModule, device: torch.device, seconds: float, precision
 
     counted = flops_of(loss)
     module.zero_grad(set_to_none=True)
-    if not module.whole:
+    if not module.unsharded:
         module.cpu()
-    of_batch, in_batch = summed([counted, module.sizes(batch)[0]])
-    tokens, examples = summed(module.read)
+    of_batch, in_batch = all_reduce([counted, module.sizes(batch)[0]])
+    tokens, examples = all_reduce(module.read)
     flops = of_batch / in_batch * tokens / seconds
-    (peak,) = summed([peak_flops(device, precision)])  # ranks compute at the same time, as in training
+    (peak,) = all_reduce([peak_flops(device, precision)])  # ranks compute at the same time, as in training
     return {
         "tokens": tokens,
         "examples": examples,

@@ -47,6 +47,8 @@ class Work:
             claim(self.folder)
         mark = self.folder / IDENTITY
         if mark.is_file() and mark.read_text() == self.identity:
+            for part in self.folder.glob(".*.part"):  # half-written, on whatever host: states are large
+                part.unlink()
             return self.folder / STATE if (self.folder / STATE).is_file() else None
         _remove(self.folder)
         self.folder.mkdir()

@@ -8,13 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import get_type_hints
 
-from modelmill.files import aside
+from modelmill.files import written_aside
 from modelmill.training.failures import die_with, log_of, tell
 from modelmill.training.processes import CURVES, MODEL, REPORT, RESULT, Job, Made
-from modelmill.training.ranks import AGENT, Place
+from modelmill.training.ranks import AGENT, World
 
 
-def speak(folder: Path, rank: int) -> None:
+def configure_logging(folder: Path, rank: int) -> None:
     """Rank 0 has the terminal; of the others it gets warnings and errors, with their rank, and a log the rest."""
     if rank == 0:
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
@@ -28,14 +28,14 @@ def speak(folder: Path, rank: int) -> None:
     logging.captureWarnings(True)
 
 
-def work(job: Job) -> Made:
+def run(job: Job) -> Made:
     """Join the other ranks, and do what the job says."""
-    from modelmill.training.ranks_module import connect
+    from modelmill.training.ranks_module import init_process_group
 
     module, _, name = job.function.partition(":")
     train = getattr(import_module(module), name)
     spec = get_type_hints(train)["spec"].model_validate(job.spec)
-    connect()
+    init_process_group()
     made: Made = train(job.data, job.start, spec, job.checkpoints)
     return made
 
@@ -43,21 +43,20 @@ def work(job: Job) -> Made:
 def save(made: Made, final: Path) -> None:
     """Write curves, report and model aside; the folder takes its name when it is complete."""
     curves, report, trained = made
-    part = aside(final, "part")
-    (part / MODEL).mkdir(parents=True)
-    curves.write_parquet(part / CURVES)
-    (part / REPORT).write_text(json.dumps(report), encoding="utf-8")
-    trained.save(part / MODEL)
-    part.rename(final)
+    with written_aside(final) as part:
+        (part / MODEL).mkdir(parents=True)
+        curves.write_parquet(part / CURVES)
+        (part / REPORT).write_text(json.dumps(report), encoding="utf-8")
+        trained.save(part / MODEL)
 
 
 def main() -> None:
     """See above."""
     die_with(int(os.environ[AGENT]))
-    folder, rank = Path(sys.argv[1]), Place.here().rank
-    speak(folder, rank)
+    folder, rank = Path(sys.argv[1]), World.here().rank
+    configure_logging(folder, rank)
     try:
-        made = work(Job.of(folder))
+        made = run(Job.of(folder))
         if rank == 0:
             save(made, folder / RESULT)
     except Exception as error:

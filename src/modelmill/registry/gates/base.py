@@ -1,11 +1,15 @@
 """What a gate is given, and what it answers."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from modelmill.errors import GateError
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
+from modelmill.specs.registry import SigningSpec
 
 Status = Literal["pass", "fail", "warn", "skip"]
 
@@ -26,6 +30,25 @@ class Subject:
     model: Path
     evidence: Path
 
+    def read(self, name: str) -> Any:
+        """A JSON file of the evidence.
+
+        Raises:
+            GateError: when it is not there.
+        """
+        return json.loads(self.file(name).read_text(encoding="utf-8"))
+
+    def file(self, name: str) -> Path:
+        """A file of the evidence.
+
+        Raises:
+            GateError: when it is not there.
+        """
+        path = self.evidence / name
+        if not path.is_file():
+            raise GateError(f"cannot tell: version {self.version} was registered without {name}; make a new version")
+        return path
+
 
 @dataclass(frozen=True)
 class Case:
@@ -33,6 +56,8 @@ class Case:
 
     `incumbent` is what the stage holds, if anything; `test` the file of the product's test split, which need not be
     there or the right one; `test_uses` how many versions were judged by that same split, this one included.
+    `ancestors` are the backbones that `backbone` goes on from, by name, nearest first; `signing` has the public key of
+    signed models.
     """
 
     subject: Subject
@@ -43,6 +68,8 @@ class Case:
     root: Path
     test: Path
     test_uses: int
+    ancestors: Mapping[str, BackboneSpec] = field(default_factory=dict)
+    signing: SigningSpec = field(default_factory=SigningSpec)
 
 
 @dataclass(frozen=True)

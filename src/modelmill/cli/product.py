@@ -1,4 +1,4 @@
-"""Commands beside Kedro's own: `kedro product ...`."""
+"""`kedro product ...`: what is declared, and how it did last."""
 
 import json
 import textwrap
@@ -7,15 +7,13 @@ from typing import Any
 
 import click
 
+from modelmill.cli.output import logs_to_stderr, print_table
+
 
 @click.group()
-def cli() -> None:
-    """modelmill: AI products from YAML files."""
-
-
-@cli.group()
 def product() -> None:
     """Products: what is declared, and how it did last."""
+    logs_to_stderr()
 
 
 @product.command("list")
@@ -30,7 +28,7 @@ def list_products(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    _print_table(rows)
+    _print_products(rows)
 
 
 @product.command("show")
@@ -41,7 +39,7 @@ def show_product(name: str) -> None:
 
     from modelmill.config import ProductConfigLoader
     from modelmill.errors import DeclarationError
-    from modelmill.specs.resolve import hint
+    from modelmill.specs.files import hint
 
     parameters = ProductConfigLoader.of_project().declarations.as_parameters()
     if name not in parameters:
@@ -92,21 +90,23 @@ def forget_record(identity: str, env: str | None, as_json: bool) -> None:
 @product.command("schema")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def write_schema(folder: Path) -> None:
-    """Write the JSON Schema of product and backbone files, for editors."""
-    from modelmill.specs.resolve import SPECS
+    """Write the JSON Schemas of the declaration files, for editors."""
+    from modelmill.specs.schema import schema_files
 
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, spec in SPECS.items():
-        schema = spec.model_json_schema()
-        definitions = schema.pop("$defs", {}) | {kind: schema}
-        whole = {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "type": "object",
-            "additionalProperties": {"$ref": f"#/$defs/{kind}"},
-            "$defs": definitions,
-        }
-        text = json.dumps(whole, indent=2, ensure_ascii=False)
-        (folder / f"{kind}.schema.json").write_text(text + "\n", encoding="utf-8")
+    for name, text in schema_files().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+@product.command("reference", hidden=True)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def write_reference(file: Path) -> None:
+    """Write the reference of all commands, for the docs."""
+    from modelmill.cli import model
+    from modelmill.cli.reference import reference
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(reference(product, model), encoding="utf-8")
 
 
 def _row(name: str, backbone: str, reports: Path) -> dict[str, Any]:
@@ -133,40 +133,28 @@ def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _print_products(rows: list[dict[str, Any]]) -> None:
     from modelmill.evaluation.card import figure
 
-    table = Table(title="Products")
-    for heading in (
-        "product",
-        "backbone",
-        "metric",
-        "on the test split",
-        "linear",
-        "random start",
-        "version",
-        "alias",
-    ):
-        table.add_column(heading, overflow="fold")
+    headings = (
+        "product", "backbone", "metric", "on the test split", "linear", "random start", "version", "alias",
+    )  # fmt: skip
+    cells = []
     for row in rows:
         metric = row["metric"]
         figures = (metric, row.get("baselines", {}).get("linear"), row.get("random_start"))
-        table.add_row(
-            row["product"],
-            row["backbone"],
-            metric["name"] if metric else "never run",
-            *(figure(value) if value else "-" for value in figures),
-            row["version"] or "-",
-            row["alias"] or "-",
+        cells.append(
+            (
+                row["product"],
+                row["backbone"],
+                metric["name"] if metric else "never run",
+                *(figure(value) if value else None for value in figures),
+                row["version"],
+                row["alias"],
+            )
         )
-    console = Console()
-    if not console.is_terminal:
-        console.width = 140  # a log or a pipe has no width of its own; 80 would break the figures apart
-    console.print(table)
-    console.print(
-        "Look next: [bold]kedro viz run[/] (the graph, tables and plots), "
-        "[bold]make mlflow-ui[/] (runs and versions), data/08_reporting/<product>/model_card.md"
+    print_table("Products", headings, cells)
+    click.echo(
+        "Look next: `kedro viz run` (the graph, tables and plots), `make mlflow-ui` (runs and versions), "
+        "data/08_reporting/<product>/model_card.md"
     )

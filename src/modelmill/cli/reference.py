@@ -1,0 +1,59 @@
+"""The reference of all commands in Markdown, made from the commands themselves."""
+
+import click
+
+HEAD = """# Commands
+
+Beside [Kedro's own](https://docs.kedro.org/en/stable/getting-started/commands_reference/). Made by
+`kedro product reference docs/reference/cli.md`; a test says when it is stale. `kedro COMMAND --help` prints the same.
+
+With `--json` every `kedro model` command prints one JSON document on stdout, whose `schema` says what it is, such as
+`modelmill.model.list/1`: the number goes up when a field changes or goes. Logs and errors go to stderr.
+
+| exit code | |
+| --- | --- |
+| 0 | done, or nothing had to be done |
+| 1 | another error |
+| 2 | usage, a mistake in a YAML file, or a stage that cannot be entered from where the version is |
+| 3 | a gate, the soak time or the cool-down says no |
+| 4 | approvals are missing |
+| 5 | conflict: the registry is not as was expected |
+| 6 | no such model, version or request |
+| 7 | integrity: what is there is not what was written |
+| 8 | MLflow cannot be reached, or refuses |"""
+
+
+def reference(*groups: click.Group) -> str:
+    """Every command that is not hidden, in the order of its name.
+
+    Args:
+        groups: `product`, `model`.
+    """
+    sections = [HEAD]
+    for group in groups:
+        context = click.Context(group, info_name=f"kedro {group.name}")
+        sections.append(f"## {context.info_name}\n\n{_said(group)}")
+        sections += [
+            _section(command, context) for name in group.list_commands(context) for command in [group.commands[name]]
+        ]
+    return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def _section(command: click.Command, parent: click.Context) -> str:
+    if command.hidden:
+        return ""
+    context = click.Context(command, info_name=command.name, parent=parent)
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    options = [one for one in command.get_params(context) if isinstance(one, click.Option)]
+    records = [record for one in options if (record := one.get_help_record(context))]
+    rows = [f"| `{_cell(option)}` | {_cell(text)} |" for option, text in records]
+    table = "\n".join(["| option | |", "| --- | --- |", *rows])
+    return f"### {context.command_path}\n\n{_said(command)}\n\n```text\n{usage}\n```\n\n{table}"
+
+
+def _said(command: click.Command) -> str:
+    return " ".join((command.help or "").split())
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,178 @@
+"""Is a version not worse than the incumbent on the same items, and could these items tell?"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from modelmill.evaluation.metrics import METRICS, Floats, Ints, Outcome, Resampling, confusion, difference
+from modelmill.evaluation.paired import quantile, score_bound, score_variance, share_bounds
+from modelmill.specs.product import SMALLER_IS_BETTER
+from modelmill.specs.registry import NonInferiorityGate
+
+Verdict = Literal["not worse", "worse", "may be worse", "cannot tell"]
+MOVES = 50
+"""Answers that are changed at a time: 50 confusion matrices in memory."""
+BY_CONFIDENCE = frozenset({"calibration_error"})
+"""Metrics that change without any other answer."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much better a version is, in units of the metric, and what the items can tell; numbers or arrays.
+
+    `low` and `high` are one-sided bounds of `gain`, `disagreement` is one of the share of items that the two answer
+    otherwise. `power` is the chance of an equally good version to pass with so many items and that disagreement, and
+    `needed` how many items would give the wanted one.
+    """
+
+    gain: Floats
+    low: Floats
+    high: Floats
+    disagreement: Floats
+    power: Floats
+    needed: Floats
+
+    def verdicts(self, rule: NonInferiorityGate) -> Any:
+        """`Verdict` of each: 'cannot tell' comes before a bound that would pass, but not before a proven loss."""
+        short = self.low <= -rule.margin
+        cases = {"worse": short & (self.high < 0), "cannot tell": self.power < rule.power, "may be worse": short}
+        return np.select(list(cases.values()), list(cases), "not worse")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A version beside the incumbent; `bounds` are as in `Bounds`, in units of gain."""
+
+    metric: str
+    items: int
+    version: float
+    incumbent: float
+    disagreements: int
+    bounds: dict[str, float]
+    verdict: Verdict
+
+
+def compare(version: Outcome, incumbent: Outcome, metric: str, rule: NonInferiorityGate) -> Comparison:
+    """Compare two models on the same items.
+
+    Accuracy by the score interval for paired shares (Tango 1998), other metrics by the paired percentile bootstrap
+    (Efron and Tibshirani 1993, chapter 13).
+
+    Args:
+        version: that wants to come.
+        incumbent: that is there; the same items in the same order.
+        metric: one of `METRICS`.
+        rule: margin, confidence (one-sided) and power.
+    """
+    items = len(version.true)
+    if metric == "accuracy":
+        ours, theirs = (one.true == one.predicted for one in (version, incumbent))
+        differ = ours != theirs
+        bounds = accuracy_bounds((ours & ~theirs).sum(), (theirs & ~ours).sum(), items, rule)
+    else:
+        differ = version.predicted != incumbent.predicted
+        bounds = bootstrap_bounds(version, incumbent, metric, rule)
+    every = np.arange(items)[None]
+    ours, theirs = (float(METRICS[metric](one, every, confusion(one, every))[0]) for one in (version, incumbent))
+    return Comparison(
+        metric,
+        items,
+        ours,
+        theirs,
+        int(differ.sum()),
+        {name: float(value) for name, value in asdict(bounds).items()},
+        str(bounds.verdicts(rule)),  # type: ignore[arg-type]
+    )
+
+
+def accuracy_bounds(wins: ArrayLike, losses: ArrayLike, items: int, rule: NonInferiorityGate) -> Bounds:
+    """Bounds of the accuracy from the items that one of the two alone had right."""
+    b, c = np.asarray(wins, float), np.asarray(losses, float)
+    _, rate = share_bounds(b + c, items, rule.confidence)
+    assumed = score_variance(rate / 2, rate / 2, 1, -rule.margin)
+    power, needed = _power(items, np.sqrt(assumed), np.sqrt(rate), rule)
+    low, high = score_bound(b, c, items, rule.confidence), -score_bound(c, b, items, rule.confidence)
+    return Bounds((b - c) / items, low, high, rate, power, needed)
+
+
+def bootstrap_bounds(version: Outcome, incumbent: Outcome, metric: str, rule: NonInferiorityGate) -> Bounds:
+    """Bounds of any metric by paired resampling.
+
+    Resamples of few disagreements vary too little, and of none not at all. So the standard error that the power is
+    reckoned with is scaled up to the upper bound of the disagreement, and at least what disagreement of that size makes
+    when it falls on any items alike.
+    """
+    found = difference(version, incumbent, metric, Resampling(rule.resamples, 2 * rule.confidence - 1, rule.seed))
+    gain, low, high = found["value"], found["low"], found["high"]
+    if metric in SMALLER_IS_BETTER:
+        gain, low, high = -gain, -high, -low
+    items, differ = len(version.true), int((version.predicted != incumbent.predicted).sum())
+    spread = (high - low) / (2 * quantile(rule.confidence)) * np.sqrt(items)
+    rate = float(share_bounds(differ, items, rule.confidence)[1])
+    if metric not in BY_CONFIDENCE:
+        scaled = spread * np.sqrt(rate * items / differ) if differ else 0.0
+        spread = max(scaled, answer_weight(incumbent, metric) * np.sqrt(rate))
+    power, needed = _power(items, np.array(spread), np.array(spread), rule)
+    return Bounds(np.array(gain), np.array(low), np.array(high), np.array(rate), power, needed)
+
+
+def least_items(rule: NonInferiorityGate) -> int:
+    """With fewer items nothing can be told, even where the two never disagree."""
+    low, high = 1, 2
+    while accuracy_bounds(0, 0, high, rule).power < rule.power:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = bool(accuracy_bounds(0, 0, middle, rule).power >= rule.power)
+        low, high = (low, middle) if enough else (middle, high)
+    return high
+
+
+def answer_weight(outcome: Outcome, metric: str) -> float:
+    """How much one answer counts: root mean square of (items * change of the metric) when one becomes right or wrong.
+
+    It is 1 for accuracy; for macro-F1 an answer of a rare label counts more. Right and wrong get half the weight each,
+    because an equally good version turns as many answers one way as the other.
+    """
+    counts, items = confusion(outcome, np.arange(len(outcome.true))[None])[0], len(outcome.true)
+    moves, weights = _moves(counts)
+    every = np.broadcast_to(np.int64(0), (1, items))  # the metrics ask it for the number of items alone
+    base = METRICS[metric](outcome, every, counts[None])[0]
+    changes = []
+    for start in range(0, len(moves), MOVES):
+        true, old, new = moves[start : start + MOVES].T
+        moved, row = np.repeat(counts[None], len(true), 0), np.arange(len(true))
+        np.add.at(moved, (row, true, old), -1)
+        np.add.at(moved, (row, true, new), 1)
+        changes.append(METRICS[metric](outcome, np.broadcast_to(every, (len(true), items)), moved) - base)
+    return float(items * np.sqrt((weights * np.concatenate(changes) ** 2).sum() / weights.sum()))
+
+
+def _moves(counts: Ints) -> tuple[Ints, Floats]:
+    """Changes of one answer, (moves, [true, old, new]), and how likely each is."""
+    others = counts - np.diag(np.diag(counts) + 1)  # the label itself is never the likeliest wrong one
+    right, wrong = np.flatnonzero(np.diag(counts)), np.argwhere(others > 0)
+    lost = np.stack([right, right, others[right].argmax(1)], 1)
+    won = np.stack([*wrong.T, wrong[:, 0]], 1)
+    weights = [counts[true, old] / counts[true, old].sum() for true, old in (lost.T[:2], won.T[:2]) if len(true)]
+    return np.concatenate([lost, won]), np.concatenate(weights)
+
+
+def _power(items: int, assumed: Floats, true: Floats, rule: NonInferiorityGate) -> tuple[Floats, Floats]:
+    """Chance of an equally good version to pass, and how many items would give the wanted one.
+
+    Args:
+        items: how many there are.
+        assumed: standard deviation of one item's difference as the test takes it, at a loss of the margin.
+        true: as it is when the two are equally good.
+        rule: the test.
+    """
+    from scipy.special import ndtr
+
+    z = quantile(rule.confidence)
+    reach = rule.margin * np.sqrt(items) - z * assumed
+    power = ndtr(np.divide(reach, true, out=np.full(np.shape(true), np.inf), where=true > 0))
+    needed = np.ceil(((z * assumed + quantile(rule.power) * true) / rule.margin) ** 2)
+    return power, needed

@@ -1,0 +1,107 @@
+"""Verbs that need no gates: approve, reject, roll back, revoke."""
+
+from pathlib import Path
+
+from modelmill.errors import ConflictError, NotFoundError, TransitionError
+from modelmill.registry import verbs
+from modelmill.registry.events import Event
+from modelmill.registry.office import Office, Outcome, Want, act, begin, version_of
+from modelmill.registry.state import Request, State
+from modelmill.registry.verbs import By
+from modelmill.registry.view import Ref, View
+
+
+def approve_version(office: Office, ref: Ref, stage: str | None, want: Want, key: Path | None) -> Outcome:
+    """Agree to a request; with a key the approval is signed. Without a stage: to the only request that there is.
+
+    Raises:
+        ApprovalError: when this person may not, or when approvals have to be signed and no key is given.
+    """
+    found = begin(office, ref.name, want, stage)
+    version = version_of(office, found, ref)
+    asked = _asked(found, version, stage, want.by)
+    to, seq = asked.event.stage, asked.event.seq
+    signature = None
+    if key:
+        from modelmill.registry.approvals import sign_approval
+
+        signature = sign_approval(office.root, office.desk.spec, ref.name, asked, want.by.actor, key)
+
+    def decide(state: State) -> Event | None:
+        if _approved(state.requests[seq], want.by, signature):
+            return None
+        verbs.check_expected(state, to, want.expected)
+        if verbs.open_request(state, version, to, want.by.time).event.seq != seq:
+            raise ConflictError(f"{ref.name}@{version} was just asked for again; look at it, and approve that request")
+        return verbs.approve(state, office.desk.spec, version, to, want.by, signature)
+
+    return act(office, found, want, decide, f"'{want.by.actor}' approved {ref.name}@{version} for '{to}' already")
+
+
+def reject_version(office: Office, ref: Ref, stage: str | None, want: Want) -> Outcome:
+    """Refuse a request, which ends it. Without a stage: the only one that there is."""
+    found = begin(office, ref.name, want, stage)
+    version = version_of(office, found, ref)
+    asked = _asked(found, version, stage, want.by)
+    to, seq = asked.event.stage, asked.event.seq
+
+    def decide(state: State) -> Event | None:
+        if state.requests[seq].closed == "rejected":
+            return None
+        verbs.check_expected(state, to, want.expected)
+        return verbs.reject(state, version, to, want.by)
+
+    return act(office, found, want, decide, f"the request of {ref.name}@{version} for '{to}' was rejected already")
+
+
+def rollback_stage(office: Office, name: str, stage: str, want: Want) -> Outcome:
+    """Give a stage back what it held before.
+
+    A second time in a row nothing happens unless `want.expected` names what the stage holds now: who is in a hurry, or
+    a job that tries again, would else go back two versions.
+    """
+    found = begin(office, name, want, stage)
+
+    def decide(state: State) -> Event | None:
+        undone = state.undone.get(stage)
+        if undone is not None and want.expected in ("any", undone):
+            return None
+        return verbs.rollback(state, stage, want.by, want.expected)
+
+    undone, holder = found.state.undone.get(stage), found.state.holder(stage)
+    already = f"'{stage}' of '{name}' went back from version {undone} to version {holder} already"
+    return act(office, found, want, decide, f"{already}; to go back further add --expect-current {holder}")
+
+
+def revoke_version(office: Office, ref: Ref, want: Want, *, leave_empty: bool) -> Outcome:
+    """Withdraw a version for good."""
+    found = begin(office, ref.name, want)
+    version = version_of(office, found, ref)
+
+    def decide(state: State) -> Event | None:
+        verbs.known(state, version)
+        if version not in state.revoked:
+            verbs.check_expected(state, state.places[version].stage, want.expected)
+        return verbs.revoke(state, office.desk.spec, version, want.by, leave_empty=leave_empty)
+
+    return act(office, found, want, decide, f"{ref.name}@{version} was withdrawn already")
+
+
+def _asked(found: View, version: int, stage: str | None, by: By) -> Request:
+    """The newest request of a version, an open one before closed ones."""
+    requests = [one for one in found.state.requests.values() if one.event.version == version]
+    those = [one for one in requests if stage in (None, one.event.stage)]
+    if opened := [one for one in those if one.is_open(by.time)]:
+        if len(opened) > 1:
+            stages = ", ".join(one.event.stage for one in opened)
+            raise TransitionError(f"version {version} is asked for in several stages ({stages}): say which by --to")
+        return opened[0]
+    if those:
+        return those[-1]
+    to = f"'{stage}'" if stage else "a stage"
+    raise NotFoundError(f"nobody asks that {found.name}@{version} enters {to}; `kedro model request` asks")
+
+
+def _approved(request: Request, by: By, signature: str | None) -> bool:
+    """Whether somebody agreed already, also to a request that was carried out since."""
+    return any(one.actor == by.actor and (one.signature or not signature) for one in request.approvals)

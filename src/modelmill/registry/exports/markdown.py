@@ -1,0 +1,53 @@
+"""Pieces of Markdown that several documents share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from modelmill.registry.exports.facts import Facts
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table; a line break or a bar in a cell does not break it."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    lines = [list(headings), ["---"] * len(headings), *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    text = "-" if value is None or value == "" else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def figures(facts: Facts) -> str:
+    """The metrics with their intervals."""
+    rows = [
+        [metric, f"{value['value']:.3f}", f"{value['low']:.3f} to {value['high']:.3f}"]
+        for metric, value in facts.evaluation.get("metrics", {}).items()
+    ]
+    return table(["metric", "on the test split", "interval"], rows) if rows else ""
+
+
+def gates(facts: Facts) -> str:
+    """What the gates said when the version was judged last, for each stage."""
+    newest = {report["stage"]: report for report in facts.reports}
+    rows = [
+        [stage, one["gate"], one["status"], one["reason"]]
+        for stage, report in newest.items()
+        for one in report["results"]
+    ]
+    return table(["stage", "gate", "answer", "reason"], rows) if rows else ""
+
+
+def approvals(facts: Facts) -> str:
+    """Who agreed to the promotion that brought the version where it is."""
+    rows = [
+        [one["actor"], one["time"], "signed" if one["signed"] else "claimed", one["reason"]]
+        for one in facts.details["evidence"]["approvals"]
+    ]
+    return table(["approved by", "when", "how", "why"], rows) if rows else ""
+
+
+def events(facts: Facts) -> str:
+    """All that happened to the version."""
+    rows = [[one["seq"], one["time"], one["actor"], one["what"], one["reason"]] for one in facts.details["events"]]
+    return table(["event", "when", "who", "what", "why"], rows) if rows else ""

@@ -1,0 +1,91 @@
+"""Gates that let a version run: what it answers to rewritten texts, and what it costs."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelmill.evaluation.robustness import LEAST, changes, rewrite_table, told, too_brittle
+from modelmill.registry.gates import answers
+from modelmill.registry.gates.base import Case, Finding, Subject
+from modelmill.specs.registry import CostGate, RobustnessGate
+
+if TYPE_CHECKING:
+    from modelmill.registry.clean_process import Answers
+
+WARM = 3
+"""Calls before those that count: the first ones fill caches."""
+MIB = 2**20
+
+
+def robustness(declared: RobustnessGate, case: Case) -> Finding:
+    """Answers stay the same when texts are rewritten harmlessly: within the limit, and beside the incumbent."""
+    records = answers.records_of(case)
+    if isinstance(records, Finding):
+        return records
+    table = rewrite_table(records, declared)
+    texts = table["text"].to_list()
+    subjects = [case.subject, *([case.incumbent] if case.incumbent else [])]
+    found = [changes(table, answers.ask(subject.model, texts).table["label"].to_list()) for subject in subjects]
+    ours, theirs = found[0], found[1] if case.incumbent else None
+    wrong = too_brittle(ours, theirs, declared)
+    evidence = {
+        "version": [asdict(one) for one in ours],
+        "incumbent": None if theirs is None else [asdict(one) for one in theirs],
+    }
+    judged = [one for one in ours if one.asked >= LEAST]
+    if not judged:
+        return Finding("fail", f"cannot tell: no way of rewriting alters {LEAST} of the texts", evidence)
+    if wrong:
+        return Finding("fail", "; ".join(wrong), evidence)
+    most = max(judged, key=lambda one: one.share)
+    beside = f", and {declared.margin:.1%} more than version {case.incumbent.version}" if case.incumbent else ""
+    reason = f"of {len(judged)} ways of rewriting, {told(most)} most; allowed are {declared.at_most:.1%}{beside}"
+    return Finding("pass", reason, evidence)
+
+
+def cost(declared: CostGate, case: Case) -> Finding:
+    """Latency of single texts, memory and size, beside the incumbent's.
+
+    Both run twice, in the order version, incumbent, incumbent, version, so that a machine that gets slower or faster
+    does so for both; of each the better run counts, since others' work only ever adds.
+    """
+    records = answers.records_of(case)
+    if isinstance(records, Finding):
+        return records
+    some = records.sort("id")["text"].to_list()
+    texts = [some[i % len(some)] for i in range(WARM + declared.calls)]
+    if case.incumbent is None:
+        own = _figures([answers.ask(case.subject.model, texts, singly=True)], case.subject)
+        return Finding("pass", f"a first version: {_shown(own)}", {"version": own})
+    order = (case.subject, case.incumbent, case.incumbent, case.subject)
+    runs = [answers.ask(subject.model, texts, singly=True) for subject in order]
+    ours, theirs = _figures([runs[0], runs[3]], case.subject), _figures(runs[1:3], case.incumbent)
+    limits = {"latency": declared.latency, "memory": declared.memory, "size": declared.size}
+    ratios = {name: ours[name] / theirs[name] for name in limits}
+    over = [f"{name} {ratios[name]:.2f} times" for name, limit in limits.items() if ratios[name] > limit]
+    allowed = ", ".join(f"{name} {limit:g} times" for name, limit in limits.items())
+    reason = f"{_shown(ours)}; version {case.incumbent.version}: {_shown(theirs)}; allowed: {allowed}"
+    if over:
+        reason = f"{' and '.join(over)} that of version {case.incumbent.version}: {reason}"
+    evidence: dict[str, Any] = {"version": ours, "incumbent": theirs, "ratios": ratios}
+    return Finding("fail" if over else "pass", reason, evidence)
+
+
+def _figures(runs: list["Answers"], subject: Subject) -> dict[str, float]:
+    """95th percentile of the calls in seconds, peak of the process and size of the files in bytes."""
+    return {
+        "latency": min(float(np.quantile(run.seconds[WARM:], 0.95)) for run in runs),
+        "memory": min(run.peak_memory_bytes for run in runs),
+        "size": _size(subject.model),
+    }
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _shown(figures: dict[str, float]) -> str:
+    latency, memory, size = 1000 * figures["latency"], figures["memory"] / MIB, figures["size"] / MIB
+    return f"p95 {latency:.1f} ms, {memory:,.0f} MiB of memory, {size:,.1f} MiB of files"

@@ -1,0 +1,116 @@
+"""Where verbs are carried out: the registry in its project, who wants something, and how a decision is carried out."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelmill.errors import NotFoundError, TransitionError, UserError
+from modelmill.registry.desk import Desk, Done
+from modelmill.registry.events import Event, Promoted, RolledBack
+from modelmill.registry.gates.run import GateReport
+from modelmill.registry.state import State
+from modelmill.registry.verbs import By, Expected
+from modelmill.registry.view import Ref, View, find_version, named_stages, whole
+from modelmill.specs.backbone import BackboneSpec
+from modelmill.specs.product import ProductSpec
+from modelmill.specs.resolve import hint
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the project declares of a model; `test` is the file of its test split."""
+
+    product: ProductSpec
+    backbone: BackboneSpec
+    test: Path
+
+
+@dataclass(frozen=True)
+class Office:
+    """A registry in its project: `declared` finds a product by name, `announce` calls the hook `on_promoted`."""
+
+    desk: Desk
+    root: Path
+    declared: Callable[[str], Declared]
+    announce: Callable[[dict[str, Any], str], None]
+
+
+@dataclass(frozen=True)
+class Want:
+    """Who wants a change, whether only its plan, and what the stage is taken to hold."""
+
+    by: By
+    dry_run: bool = False
+    expected: Expected = "any"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done to a model, or would be; `report` where gates were asked."""
+
+    name: str
+    done: Done
+    already: str
+    """Why nothing happened, if nothing did."""
+    report: GateReport | None = None
+
+
+def check_stage(desk: Desk, stage: str) -> None:
+    """Raise `TransitionError` for a stage that is not declared."""
+    if stage not in desk.spec.stages:
+        raise TransitionError(f"`registry.yml` has no stage '{stage}'; {hint(stage, list(desk.spec.stages))}")
+
+
+def begin(office: Office, name: str, want: Want, stage: str | None = None) -> View:
+    """The model, once what was registered before there was a ledger is in it; a plan only looks."""
+    if stage is not None:
+        check_stage(office.desk, stage)
+    found = whole(office.desk, name)
+    if not found.unrecorded or want.dry_run:
+        return found
+    from modelmill.registry.register import adopt
+
+    adopt(office.desk, name, want.by.actor)
+    return whole(office.desk, name)
+
+
+def version_of(office: Office, found: View, ref: Ref) -> int:
+    """The number of the version that is meant.
+
+    Raises:
+        NotFoundError: when there is none, or the ledger does not know it yet.
+    """
+    version = find_version(ref, found.state, named_stages(office.desk.spec))
+    if version in found.unrecorded:
+        raise NotFoundError(
+            f"version {version} of '{ref.name}' is in MLflow, and not in the ledger yet: `kedro model reconcile "
+            f"{ref.name}` writes it down"
+        )
+    return version
+
+
+def act(office: Office, found: View, want: Want, decide: Callable[[State], Event | None], already: str) -> Outcome:
+    """Append what is decided, let the aliases follow, and tell others; a plan only says what that would be."""
+    done = office.desk.act(found.name, decide, dry_run=want.dry_run)
+    if not want.dry_run:
+        tell(office, found.name, done.event)
+    return Outcome(found.name, done, already)
+
+
+def tell(office: Office, name: str, event: Event | None) -> None:
+    """Deliver what is in the outbox, and call the hook when a stage got another version. What was done stays done."""
+    from modelmill.registry.notify import deliver
+
+    try:
+        deliver(office.desk, name)
+    except UserError as error:
+        log.warning("%s\nIt is in the ledger; `kedro model reconcile %s` delivers it again.", error.message, name)
+    if isinstance(event, Promoted | RolledBack):
+        try:
+            office.announce(event.model_dump(mode="json"), name)
+        except Exception:
+            log.exception("a hook `on_promoted` failed; the stage holds version %d all the same", event.version)
