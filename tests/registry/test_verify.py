@@ -1,21 +1,26 @@
 """Whatever is changed behind the ledger's back is found, in a real MLflow on SQLite."""
 
 import sqlite3
+import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from modelmill.errors import NotFoundError, RegistryError
+from modelmill.registry.collect import collect
 from modelmill.registry.desk import Desk
+from modelmill.registry.fetch import model_folder
 from modelmill.registry.ledger import TAG
+from modelmill.registry.notify import CURSOR
 from modelmill.registry.projection import reconcile
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.store import connected
 from modelmill.registry.verify import Problem, verify
 from modelmill.specs.mlflow import MlflowSpec
-from tests.registry.backends import sqlite_desk
-from tests.registry.stages import promotion, spec_of
+from tests.registry.backends import server, sqlite_desk
+from tests.registry.stages import by, promotion, spec_of
 from tests.registry.versions import add_version, files_of
 
 
@@ -157,6 +162,15 @@ def test_an_edited_mark(desk: Desk) -> None:
     assert "(9 abc) is gone or was edited" in one(desk)[0]
 
 
+@pytest.mark.parametrize("sent", ["9", "x"])
+def test_an_edited_cursor(desk: Desk, sent: str) -> None:
+    """Others would not be told of what comes next; or they were told of events that are gone."""
+    desk.writer.set_tag("mood.ledger", CURSOR, "4")
+    assert found(desk) == []
+    desk.writer.set_tag("mood.ledger", CURSOR, sent)
+    assert one(desk)[:2] == (f"the tag `notified` is '{sent}'", "mood.ledger")
+
+
 def flip(path: Path, place: int) -> Callable[[], None]:
     """Turn one bit of a byte; answers with what turns it back."""
     before = path.read_bytes()
@@ -203,3 +217,33 @@ def test_files_that_cannot_be_had(desk: Desk) -> None:
     assert [(problem.what, problem.where, problem.todo) for problem in verify(desk, "mood", gone)] == [
         ("the files cannot be had", f"mood@{version}", "no such bucket") for version in (1, 2)
     ]
+
+
+@pytest.mark.slow
+def test_a_server_is_looked_at_and_tidied_in_the_same_way(tmp_path: Path) -> None:
+    """Files are downloaded; an alias, an event and a byte are found; what is collected is gone from its disk."""
+    with server(tmp_path) as address:
+        desk = Desk(MlflowSpec(tracking_uri=address), spec_of().model_copy(update={"keep_events": 0}))
+        for _ in range(3):
+            add_version(desk)
+        desk.act("mood", promotion(desk.spec, 2))
+
+        def problems() -> list[str]:
+            with tempfile.TemporaryDirectory() as scratch:
+                folders = lambda row: model_folder(desk.settings, "mood", row.number, Path(scratch, str(row.number)))
+                return [problem.what for problem in verify(desk, "mood", folders)]
+
+        assert problems() == []
+        assert collect(desk, "mood", by(hours=48), timedelta(0)) == [1]
+        weights = sorted((tmp_path / "mlartifacts").rglob("*.safetensors"))
+        assert len(weights) == 2
+        assert problems() == []
+        flip(weights[0], -1)
+        with connected(desk.settings) as client:
+            client.set_registered_model_alias("mood", "production", "3")
+        what = problems()
+        assert what[0] == "the alias points to version 3"
+        assert what[1].startswith("the digest of the weights is")
+        with connected(desk.settings) as client:
+            client.delete_model_version("mood.ledger", "2")
+        assert problems()[0] == "event 2 is missing"

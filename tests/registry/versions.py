@@ -23,8 +23,10 @@ def add_version(desk: Desk, name: str = "mood", time: datetime | None = None) ->
         save_file({"w": np.random.default_rng().normal(size=8)}, weights / "model.safetensors")
         (weights / "config.json").write_text("{}")
         Path(scratch, "MLmodel").write_text("flavors: {}\n")
-        known = client.get_experiment_by_name("e")
-        experiment = known.experiment_id if known else client.create_experiment("e", desk.settings.artifacts)
+        known, remote = client.get_experiment_by_name("e"), desk.settings.tracking_uri.startswith("http")
+        experiment = (
+            known.experiment_id if known else client.create_experiment("e", None if remote else desk.settings.artifacts)
+        )
         run = client.create_run(experiment).info.run_id
         model = client.create_logged_model(experiment, "model", run)
         client.log_model_artifacts(model.model_id, scratch)

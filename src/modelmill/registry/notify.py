@@ -54,7 +54,7 @@ def deliver(desk: Desk, name: str, sleep: Callable[[float], None] = time.sleep) 
     spec = desk.spec.notify
     if spec is None:
         return Delivery([], [])
-    done = delivered(desk, name)
+    done = delivered(desk, name)  # before the ledger, which is at least as long afterwards
     waiting = [event for event in desk.ledger(name).read().events if event.seq > done]
     sent: list[int] = []
     try:

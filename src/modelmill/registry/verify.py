@@ -10,6 +10,7 @@ from modelmill.errors import NotFoundError, UserError
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Registered
 from modelmill.registry.ledger import HEAD, SUFFIX, Chain
+from modelmill.registry.notify import CURSOR
 from modelmill.registry.projection import differences
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import fold
@@ -54,9 +55,10 @@ def verify(desk: Desk, name: str, files_of: FilesOf | None) -> list[Problem]:
     names = desk.reader.names()
     if name not in names and name + SUFFIX not in names:
         raise NotFoundError(f"there is no model '{name}'; there are {', '.join(desk.names()) or 'none'}")
+    sent = desk.reader.tags(name + SUFFIX).get(CURSOR, "0")  # before the ledger, which is at least as long afterwards
     chain = desk.ledger(name).inspect()
     rows = {row.number: row for row in desk.reader.versions(name)}
-    found = [*_of_the_ledger(name, chain), *_of_the_versions(desk, name, chain, rows)]
+    found = [*_of_the_ledger(name, chain, sent), *_of_the_versions(desk, name, chain, rows)]
     if not chain.problems:
         found += _of_the_aliases(desk, name, chain)
     gone = fold(chain.events, desk.spec).collected
@@ -66,7 +68,7 @@ def verify(desk: Desk, name: str, files_of: FilesOf | None) -> list[Problem]:
     return found
 
 
-def _of_the_ledger(name: str, chain: Chain) -> Iterator[Problem]:
+def _of_the_ledger(name: str, chain: Chain, sent: str) -> Iterator[Problem]:
     where = name + SUFFIX
     for problem in chain.problems:
         yield Problem(problem, where, "events that each hold the hash of the one before", RESTORE)
@@ -75,6 +77,11 @@ def _of_the_ledger(name: str, chain: Chain) -> Iterator[Problem]:
         yield Problem(
             f"the tag `{HEAD}` is '{chain.marked}'", where, f"'{last.seq} {last.hash}', which is the last event",
             f"a process was killed, or the tag was edited: `kedro model reconcile {name}` sets it",
+        )  # fmt: skip
+    if not chain.problems and not (sent.isdecimal() and int(sent) <= (last.seq if last else 0)):
+        yield Problem(
+            f"the tag `{CURSOR}` is '{sent}'", where, "the number of the last event that others were told of",
+            f"later events were deleted, or the tag was edited: {RESTORE}",
         )  # fmt: skip
 
 
