@@ -48,7 +48,7 @@ def database(desk: Desk) -> Path:
 
 def found(desk: Desk) -> list[Problem]:
     """All that is wrong."""
-    return verify(desk, "mood", lambda row: files_of(desk, row))
+    return verify(desk, Path(), "mood", lambda row: files_of(desk, row))
 
 
 def one(desk: Desk) -> tuple[str, str, str]:
@@ -71,7 +71,7 @@ def test_nothing_is_wrong(desk: Desk) -> None:
     desk.act("mood", promotion(desk.spec, 1))
     assert found(desk) == []
     with pytest.raises(NotFoundError, match="there is no model 'moof'; there are first, mood"):
-        verify(desk, "moof", None)
+        verify(desk, Path(), "moof", None)
 
 
 @pytest.mark.parametrize("event", [1, 2, 4])
@@ -171,6 +171,14 @@ def test_an_edited_cursor(desk: Desk, sent: str) -> None:
     assert one(desk)[:2] == (f"the tag `notified` is '{sent}'", "mood.ledger")
 
 
+def test_a_version_that_nobody_approved(desk: Desk) -> None:
+    """Somebody wrote the event by hand, or the rules were others then."""
+    strict = Desk(desk.settings, spec_of(approvals=1))
+    what, where, _ = one(strict)
+    assert where == "mood@production"
+    assert what.startswith("version 2: 'production' wants 1 approval(s)")
+
+
 def flip(path: Path, place: int) -> Callable[[], None]:
     """Turn one bit of a byte; answers with what turns it back."""
     before = path.read_bytes()
@@ -191,7 +199,7 @@ def test_a_flipped_bit(desk: Desk, file: str, place: int, what: str) -> None:
     flip_back = flip(files_of(desk, desk.row("mood", 1)) / file, place)
     try:
         problem = one(desk)
-        assert verify(desk, "mood", None) == []
+        assert verify(desk, Path(), "mood", None) == []
     finally:
         flip_back()
     assert problem[0].startswith(what)
@@ -214,7 +222,7 @@ def test_files_that_cannot_be_had(desk: Desk) -> None:
     def gone(row: VersionRow) -> Path:
         raise RegistryError("no such bucket")
 
-    assert [(problem.what, problem.where, problem.todo) for problem in verify(desk, "mood", gone)] == [
+    assert [(problem.what, problem.where, problem.todo) for problem in verify(desk, Path(), "mood", gone)] == [
         ("the files cannot be had", f"mood@{version}", "no such bucket") for version in (1, 2)
     ]
 
@@ -230,8 +238,11 @@ def test_a_server_is_looked_at_and_tidied_in_the_same_way(tmp_path: Path) -> Non
 
         def problems() -> list[str]:
             with tempfile.TemporaryDirectory() as scratch:
-                folders = lambda row: model_folder(desk.settings, "mood", row.number, Path(scratch, str(row.number)))
-                return [problem.what for problem in verify(desk, "mood", folders)]
+
+                def folder(row: VersionRow) -> Path:
+                    return model_folder(desk.settings, "mood", row.number, Path(scratch, str(row.number)))
+
+                return [problem.what for problem in verify(desk, Path(), "mood", folder)]
 
         assert problems() == []
         assert collect(desk, "mood", by(hours=48), timedelta(0)) == [1]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from modelmill.digest import folder_digest, tensor_digest
 from modelmill.errors import NotFoundError, UserError
+from modelmill.registry.approvals import unapproved
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Registered
 from modelmill.registry.ledger import HEAD, SUFFIX, Chain
@@ -34,7 +35,7 @@ class Problem:
     todo: str
 
 
-def verify(desk: Desk, name: str, files_of: FilesOf | None) -> list[Problem]:
+def verify(desk: Desk, root: Path, name: str, files_of: FilesOf | None) -> list[Problem]:
     """Everything that is wrong with a model; nothing is changed.
 
     A ledger whose every event was written again, mark and all, holds together and is not noticed; signed approvals and
@@ -42,11 +43,12 @@ def verify(desk: Desk, name: str, files_of: FilesOf | None) -> list[Problem]:
 
     Args:
         desk: of the registry.
+        root: the project's folder, with the keys of those who approve.
         name: of the model.
         files_of: gives the files of a version; None leaves them unread.
 
     Returns:
-        problems, those of the ledger first; the aliases of a ledger that is not whole are not judged.
+        problems, those of the ledger first; of a ledger that is not whole, aliases and approvals are not judged.
 
     Raises:
         NotFoundError: when there is no such model and no ledger of it.
@@ -60,7 +62,7 @@ def verify(desk: Desk, name: str, files_of: FilesOf | None) -> list[Problem]:
     rows = {row.number: row for row in desk.reader.versions(name)}
     found = [*_of_the_ledger(name, chain, sent), *_of_the_versions(desk, name, chain, rows)]
     if not chain.problems:
-        found += _of_the_aliases(desk, name, chain)
+        found += [*_of_the_aliases(desk, name, chain), *_of_the_approvals(desk, root, name, chain)]
     gone = fold(chain.events, desk.spec).collected
     for event in chain.events:
         if files_of and isinstance(event, Registered) and event.version in rows and event.version not in gone:
@@ -120,6 +122,14 @@ def _of_the_aliases(desk: Desk, name: str, chain: Chain) -> Iterator[Problem]:
         yield Problem(
             f"the alias points to {_shown(is_)}", f"{name}@{alias}", _shown(should),
             f"find out who moved it; `kedro model reconcile {name}` sets it right",
+        )  # fmt: skip
+
+
+def _of_the_approvals(desk: Desk, root: Path, name: str, chain: Chain) -> Iterator[Problem]:
+    for stage, why in unapproved(root, desk.spec, name, chain.events).items():
+        yield Problem(
+            why, f"{name}@{stage}", "the approvals that `registry.yml` wants",
+            "promote a version that has them; if the rules were never otherwise, find out who wrote the event",
         )  # fmt: skip
 
 
