@@ -130,6 +130,6 @@ def add(desk: Desk, count: int = 1, name: str = "mood") -> list[Event]:
     made = []
     for _ in range(count):
         desk.writer.create_model(name)
-        number = desk.writer.add_version(name, "elsewhere://files", {"digest": "d", "product": name}, "")
+        number = desk.writer.add_version(name, "elsewhere://here/files", {"digest": "d", "product": name}, "")
         made.append(desk.act(name, lambda state, number=number: registered(number)).event)
     return made

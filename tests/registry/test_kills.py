@@ -29,7 +29,7 @@ def prepare(desk: Desk, name: str, verb: str) -> None:
     """Version 1 is in production and version 2 in staging; before a rollback version 2 came after it."""
     if verb == "register":
         desk.writer.create_model(name)
-        desk.writer.add_version(name, "elsewhere://files", {}, "")
+        desk.writer.add_version(name, "elsewhere://here/files", {}, "")
         return
     add(desk, 2, name)
     for version, stage in [(1, "production"), (2, "staging"), (2, "production")][: 2 if verb == "promote" else 3]:

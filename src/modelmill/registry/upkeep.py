@@ -35,7 +35,7 @@ def problems_of(office: Office, name: str) -> list[dict[str, str]]:
             files: Path = model_folder(office.desk.settings, name, row.number, Path(scratch) / str(row.number))
             return files
 
-        return [asdict(problem) for problem in verify(office.desk, name, files_of)]
+        return [asdict(problem) for problem in verify(office.desk, office.root, name, files_of)]
 
 
 def mend(office: Office, name: str, want: Want) -> Mended:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from modelmill.digest import folder_digest, tensor_digest
 from modelmill.errors import NotFoundError, UserError
+from modelmill.registry.approvals import unapproved
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Registered
 from modelmill.registry.ledger import HEAD, SUFFIX, Chain
+from modelmill.registry.notify import CURSOR
 from modelmill.registry.projection import differences
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import fold
@@ -33,7 +35,7 @@ class Problem:
     todo: str
 
 
-def verify(desk: Desk, name: str, files_of: FilesOf | None) -> list[Problem]:
+def verify(desk: Desk, root: Path, name: str, files_of: FilesOf | None) -> list[Problem]:
     """Everything that is wrong with a model; nothing is changed.
 
     A ledger whose every event was written again, mark and all, holds together and is not noticed; signed approvals and
@@ -41,11 +43,12 @@ def verify(desk: Desk, name: str, files_of: FilesOf | None) -> list[Problem]:
 
     Args:
         desk: of the registry.
+        root: the project's folder, with the keys of those who approve.
         name: of the model.
         files_of: gives the files of a version; None leaves them unread.
 
     Returns:
-        problems, those of the ledger first; the aliases of a ledger that is not whole are not judged.
+        problems, those of the ledger first; of a ledger that is not whole, aliases and approvals are not judged.
 
     Raises:
         NotFoundError: when there is no such model and no ledger of it.
@@ -54,11 +57,12 @@ def verify(desk: Desk, name: str, files_of: FilesOf | None) -> list[Problem]:
     names = desk.reader.names()
     if name not in names and name + SUFFIX not in names:
         raise NotFoundError(f"there is no model '{name}'; there are {', '.join(desk.names()) or 'none'}")
+    sent = desk.reader.tags(name + SUFFIX).get(CURSOR, "0")  # before the ledger, which is at least as long afterwards
     chain = desk.ledger(name).inspect()
     rows = {row.number: row for row in desk.reader.versions(name)}
-    found = [*_of_the_ledger(name, chain), *_of_the_versions(desk, name, chain, rows)]
+    found = [*_of_the_ledger(name, chain, sent), *_of_the_versions(desk, name, chain, rows)]
     if not chain.problems:
-        found += _of_the_aliases(desk, name, chain)
+        found += [*_of_the_aliases(desk, name, chain), *_of_the_approvals(desk, root, name, chain)]
     gone = fold(chain.events, desk.spec).collected
     for event in chain.events:
         if files_of and isinstance(event, Registered) and event.version in rows and event.version not in gone:
@@ -66,7 +70,7 @@ def verify(desk: Desk, name: str, files_of: FilesOf | None) -> list[Problem]:
     return found
 
 
-def _of_the_ledger(name: str, chain: Chain) -> Iterator[Problem]:
+def _of_the_ledger(name: str, chain: Chain, sent: str) -> Iterator[Problem]:
     where = name + SUFFIX
     for problem in chain.problems:
         yield Problem(problem, where, "events that each hold the hash of the one before", RESTORE)
@@ -75,6 +79,11 @@ def _of_the_ledger(name: str, chain: Chain) -> Iterator[Problem]:
         yield Problem(
             f"the tag `{HEAD}` is '{chain.marked}'", where, f"'{last.seq} {last.hash}', which is the last event",
             f"a process was killed, or the tag was edited: `kedro model reconcile {name}` sets it",
+        )  # fmt: skip
+    if not chain.problems and not (sent.isdecimal() and int(sent) <= (last.seq if last else 0)):
+        yield Problem(
+            f"the tag `{CURSOR}` is '{sent}'", where, "the number of the last event that others were told of",
+            f"later events were deleted, or the tag was edited: {RESTORE}",
         )  # fmt: skip
 
 
@@ -88,19 +97,18 @@ def _of_the_versions(desk: Desk, name: str, chain: Chain, rows: dict[int, Versio
             yield Problem("the version is gone from MLflow", where, "a version, since it was not collected", RESTORE)
             continue
         row = rows[number]
-        known = (
+        for what, is_, should in (
             ("tag `digest`", row.tags.get("digest"), event.digest),
             ("tag `product`", row.tags.get("product"), name),
-        )
-        for what, is_, should in (*known, ("run", row.run_id, event.run_id)):
+            ("run", row.run_id, event.run_id),
+        ):
             if is_ != should:
-                yield Problem(
-                    f"the {what} is '{is_}'", where, f"'{should}'", f"find out who edited it, and set it to {should}"
-                )
+                yield Problem(f"the {what} is '{is_}'", where, f"'{should}'", "find out who edited it, and set it back")
     for number in sorted(rows.keys() - state.registered.keys() if not chain.problems else ()):
         yield Problem(
             "the version is in MLflow, and the ledger does not know it", f"{name}@{number}", "an event `registered`",
-            "a process was killed while it registered, or somebody made it by hand: register again, and delete this one",
+            "a process was killed while it registered, or somebody made it by hand: find out, then let "
+            f"`kedro model reconcile {name}` take it in, or delete it in MLflow",
         )  # fmt: skip
     for number in sorted(rows.keys() & state.collected):
         yield Problem(
@@ -114,6 +122,14 @@ def _of_the_aliases(desk: Desk, name: str, chain: Chain) -> Iterator[Problem]:
         yield Problem(
             f"the alias points to {_shown(is_)}", f"{name}@{alias}", _shown(should),
             f"find out who moved it; `kedro model reconcile {name}` sets it right",
+        )  # fmt: skip
+
+
+def _of_the_approvals(desk: Desk, root: Path, name: str, chain: Chain) -> Iterator[Problem]:
+    for stage, why in unapproved(root, desk.spec, name, chain.events).items():
+        yield Problem(
+            why, f"{name}@{stage}", "the approvals that `registry.yml` wants",
+            "promote a version that has them; if the rules were never otherwise, find out who wrote the event",
         )  # fmt: skip
 
 

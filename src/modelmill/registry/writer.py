@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from modelmill.errors import RegistryError
 from modelmill.registry.store import connected, create_registered_model
 from modelmill.specs.mlflow import MlflowSpec
 
@@ -30,7 +31,14 @@ class MlflowWriter:
 
     def add_version(self, name: str, source: str, tags: dict[str, str], description: str) -> int:
         with connected(self._settings) as client:
-            return int(client.create_model_version(name, source, tags=tags, description=description).version)
+            made = client.create_model_version(
+                name,
+                source,
+                tags=tags,
+                description=description,
+                await_creation_for=0,  # else it asks, and says so
+            )
+            return int(made.version)
 
     def set_tag(self, name: str, key: str, value: str) -> None:
         self._again(lambda client: client.set_registered_model_tag(name, key, value))
@@ -60,8 +68,11 @@ class MlflowWriter:
         model_id = source.removeprefix(LOGGED_MODEL)
         with connected(self._settings) as client:
             try:
-                location = client.get_logged_model(model_id).artifact_location
-                get_artifact_repository(location).delete_artifacts()
+                location = str(client.get_logged_model(model_id).artifact_location)
+                if model_id not in location:  # whatever that is, it is not of this model alone
+                    raise RegistryError(f"the files of {source} lie at {location}, which is not deleted: look at it")
+                files: Any = get_artifact_repository(location)
+                files.delete_artifacts()
                 client.delete_logged_model(model_id)
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
