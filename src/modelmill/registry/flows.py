@@ -23,12 +23,7 @@ def judged(office: Office, name: str, version: int, stage: str) -> tuple[Judged,
     from modelmill.registry.judge import judge
 
     check_stage(office.desk, stage)
-    declared = office.declared(name)
-    said: tuple[Judged, GateReport] = judge(
-        office.desk, name, version, stage,
-        product=declared.product, backbone=declared.backbone, root=office.root, test=declared.test,
-    )  # fmt: skip
-    return said
+    return judge(office.desk, name, version, stage, office.declared(name))
 
 
 def check(office: Office, ref: Ref, stage: str) -> GateReport:

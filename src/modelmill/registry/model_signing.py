@@ -77,12 +77,11 @@ def verify_folder(model: Path, signature: Path, public_key: Path) -> None:
         raise IntegrityError(f"the signature does not fit the files: {_first(error)}") from None
 
 
-def sign_if_asked(spec: RegistrySpec, root: Path, model: Path) -> str | None:
+def sign_if_asked(spec: RegistrySpec, model: Path) -> str | None:
     """Sign a version that is being registered, when `registry.yml` has a key for that.
 
     Args:
         spec: has the keys; when it has the public one too, the signature is checked by it at once.
-        root: the project's folder, from which the keys' paths are taken.
         model: the folder that MLflow logged, as the gates will get it.
 
     Returns:
@@ -97,17 +96,17 @@ def sign_if_asked(spec: RegistrySpec, root: Path, model: Path) -> str | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         signature = Path(folder) / SIGNATURE
-        sign_folder(model, root / Path(keys.model_key).expanduser(), signature)
+        sign_folder(model, Path(keys.model_key), signature)
         if keys.model_public_key is not None:
-            verify_folder(model, signature, root / Path(keys.model_public_key).expanduser())
+            verify_folder(model, signature, Path(keys.model_public_key))
         return signature.read_text(encoding="utf-8")
 
 
-def check_keys(spec: RegistrySpec, root: Path) -> None:
+def check_keys(spec: RegistrySpec) -> None:
     """Find out before a version is made whether it can be signed; raises what `sign_if_asked` would."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "anything").touch()
-        sign_if_asked(spec, root, Path(folder))
+        sign_if_asked(spec, Path(folder))
 
 
 def _there(key: Path) -> Path:
