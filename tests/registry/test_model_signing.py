@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from modelmill.errors import IntegrityError, UserError
-from modelmill.registry.model_signing import sign_folder, sign_if_asked, verify_folder
+from modelmill.registry.model_signing import check_keys, sign_folder, sign_if_asked, verify_folder
 from modelmill.specs.registry import RegistrySpec
 from tests.conftest import ROOT
 
@@ -185,6 +185,16 @@ def test_keys_that_do_not_belong_together_are_found_at_once(root: Path) -> None:
     """Not when the version is to be promoted."""
     with pytest.raises(IntegrityError, match="Key mismatch"):
         sign_if_asked(rules(model_key="ours.pem", model_public_key="theirs.pub.pem"), root, root / "model")
+
+
+def test_keys_are_tried_before_a_version_is_made(root: Path) -> None:
+    """Else it would be there, and unsigned."""
+    check_keys(rules(), root)
+    check_keys(rules(model_key="ours.pem", model_public_key="ours.pub.pem"), root)
+    with pytest.raises(UserError, match=r"there is no key .*nobody.pem"):
+        check_keys(rules(model_key="nobody.pem"), root)
+    with pytest.raises(IntegrityError, match="Key mismatch"):
+        check_keys(rules(model_key="ours.pem", model_public_key="theirs.pub.pem"), root)
 
 
 def test_the_keys_of_the_how_to_are_good(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def write_schema(folder: Path) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def write_reference(file: Path) -> None:
     """Write the reference of all commands, for the docs."""
-    from modelmill.cli import model
+    from modelmill.cli.model import model
     from modelmill.cli.reference import reference
 
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -40,18 +40,13 @@ def opened(env: str | None) -> Office:
 
 
 def announce(event: dict[str, Any], name: str) -> None:
-    """Call `on_promoted` of the project's hooks and of installed plugins."""
-    from kedro.framework.hooks.manager import (
-        _create_hook_manager,
-        _register_hooks,
-        _register_hooks_entry_points,
-    )
+    """Call `on_promoted` of the project's hooks."""
+    from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
     from kedro.framework.project import settings
 
     manager = _create_hook_manager()
     manager.add_hookspecs(RegistrySpecs)
     _register_hooks(manager, settings.HOOKS)
-    _register_hooks_entry_points(manager, settings.DISABLE_HOOKS_FOR_PLUGINS)
     manager.hook.on_promoted(event=event, name=name)
 
 

@@ -136,7 +136,7 @@ def print_holders(name: str, at: datetime, rows: Sequence[Row]) -> None:
 
 def print_report(report: "GateReport") -> None:
     """What each gate said."""
-    cells = [[one.gate, one.status, "" if one.required else "no", one.reason] for one in report.results]
+    cells = [[one.gate, one.status, "yes" if one.required else "no", one.reason] for one in report.results]
     against = f", against version {report.incumbent}" if report.incumbent else ""
     title = f"{report.name}@{report.version} to {report.stage}{against}"
     print_table(title, ["gate", "answer", "required", "reason"], cells)

@@ -1,5 +1,6 @@
 """The evidence that belongs to a version."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import polars as pl
 
 from modelmill.errors import DataError
 from modelmill.records import table_digest
+from modelmill.sources.address import file_sha256
 from modelmill.specs.training import FineTuningSpec
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 EVALUATION, LINEAGE, CARD = "evaluation.json", "lineage.json", "model_card.md"
 RECORD_IDS, PREDICTIONS = "record_ids.parquet", "predictions.parquet"
+BOUND = (CARD, EVALUATION, LINEAGE, PREDICTIONS, RECORD_IDS)
+"""What a version is judged by; the ledger holds its digest."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,12 @@ def collect_evidence(
         {RECORD_IDS: record_ids, PREDICTIONS: predictions},
         {f"{name}.html": figure for name, figure in figures.items()},
     )
+
+
+def evidence_digest(folder: Path) -> str:
+    """SHA-256 over the files that a version is judged by, as far as they are there: each name, and its SHA-256."""
+    there = {name: file_sha256(folder / name) for name in BOUND if (folder / name).is_file()}
+    return hashlib.sha256(json.dumps(there, sort_keys=True).encode()).hexdigest()
 
 
 def list_record_ids(

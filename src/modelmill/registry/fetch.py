@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from modelmill.errors import NotFoundError, RegistryError
 from modelmill.registry.events import Registered
-from modelmill.registry.gates.base import Subject
+from modelmill.registry.gates.base import Subject, weights
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.store import connected
 from modelmill.specs.mlflow import MlflowSpec
@@ -34,9 +34,9 @@ def fetch(settings: MlflowSpec, name: str, row: VersionRow, registered: Register
             f"version {row.number} of '{name}' belongs to no run: nothing says how it was made and judged."
         )
     model = model_folder(settings, name, row.number, folder / "model")
-    with connected(settings) as client:
-        evidence = _evidence(client, row.run_id, folder / "evidence")
-    return Subject(name, row.number, registered.digest, registered.files, row.run_id, model, evidence)
+    evidence = evidence_folder(settings, row.run_id, folder / "evidence")
+    digests = registered.digest, registered.files
+    return Subject(name, row.number, *digests, row.run_id, model, evidence, registered.evidence)
 
 
 def model_folder(settings: MlflowSpec, name: str, number: int, folder: Path) -> Path:
@@ -62,9 +62,25 @@ def model_folder(settings: MlflowSpec, name: str, number: int, folder: Path) -> 
     return found
 
 
-def weights(model: Path) -> Path:
-    """The folder with the tensors, in the one that MLflow logged."""
-    return model / "artifacts" / "model"
+def evidence_folder(settings: MlflowSpec, run_id: str, folder: Path) -> Path:
+    """What a run holds, its figures and inner folders left out where it has to be downloaded.
+
+    Args:
+        settings: where MLflow is.
+        run_id: of the run.
+        folder: for what has to be downloaded.
+
+    Raises:
+        RegistryError: when it is gone, or MLflow cannot be reached.
+    """
+    with connected(settings) as client:
+        if found := _on_disk(client.get_run(run_id).info.artifact_uri):
+            return found
+        folder.mkdir(parents=True, exist_ok=True)
+        for artifact in client.list_artifacts(run_id):
+            if not artifact.is_dir and not artifact.path.endswith(".html"):
+                _quietly(client, run_id, artifact.path, folder)
+    return folder
 
 
 def read_text(settings: MlflowSpec, run_id: str, path: str, folder: Path) -> str:
@@ -79,17 +95,6 @@ def read_text(settings: MlflowSpec, run_id: str, path: str, folder: Path) -> str
         if path not in {artifact.path for artifact in client.list_artifacts(run_id, above or None)}:
             raise NotFoundError(f"the run {run_id} has no file '{path}' any more")
         return Path(_quietly(client, run_id, path, folder)).read_text(encoding="utf-8")
-
-
-def _evidence(client: "MlflowClient", run_id: str, folder: Path) -> Path:
-    address = client.get_run(run_id).info.artifact_uri
-    if found := _on_disk(address):
-        return found
-    folder.mkdir(parents=True, exist_ok=True)
-    for artifact in client.list_artifacts(run_id):
-        if not artifact.is_dir and not artifact.path.endswith(".html"):
-            _quietly(client, run_id, artifact.path, folder)
-    return folder
 
 
 def _on_disk(address: str) -> Path | None:

@@ -6,13 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from modelmill.digest import folder_digest
 from modelmill.errors import IntegrityError, NotFoundError, TransitionError
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import now
 from modelmill.registry.evidence import LINEAGE
-from modelmill.registry.fetch import fetch, model_folder, read_text
+from modelmill.registry.fetch import fetch, read_text
 from modelmill.registry.gates.base import Case, Subject
+from modelmill.registry.gates.contents import changed
 from modelmill.registry.gates.run import GateReport, Result, run_gates
 from modelmill.registry.state import State
 from modelmill.registry.store import log_text
@@ -95,13 +95,11 @@ def known_report(
             text = read_text(desk.settings, registered.run_id, report_path(stage, asked.event.report), Path(scratch))
         except NotFoundError:
             return None
-        files = folder_digest(model_folder(desk.settings, name, version, Path(scratch) / "model"))
-    found = hashlib.sha256(text.encode()).hexdigest()
-    for what, is_, expected in (("gate report", found, asked.event.report), ("files", files, registered.files)):
-        if is_ != expected:
-            raise IntegrityError(
-                f"the {what} of version {version} of '{name}' changed since it was asked for: {is_[:12]}"
-            )
+        wrong = changed(_subject(desk, name, version, state, Path(scratch)))
+    if hashlib.sha256(text.encode()).hexdigest() != asked.event.report:
+        wrong.append("gate report")
+    if wrong:
+        raise IntegrityError(f"since version {version} of '{name}' was asked for, its {', '.join(wrong)} changed")
     report = read_report(text)
     return _judged(report, asked.event.report), report
 

@@ -103,6 +103,13 @@ def sign_if_asked(spec: RegistrySpec, root: Path, model: Path) -> str | None:
         return signature.read_text(encoding="utf-8")
 
 
+def check_keys(spec: RegistrySpec, root: Path) -> None:
+    """Find out before a version is made whether it can be signed; raises what `sign_if_asked` would."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "anything").touch()
+        sign_if_asked(spec, root, Path(folder))
+
+
 def _there(key: Path) -> Path:
     if not key.is_file():
         raise UserError(f"there is no key {key}; docs/how-to/sign.md says how to make one (`registry.yml`: signing)")

@@ -4,18 +4,20 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelmill.errors import NotFoundError, TransitionError, UserError
 from modelmill.registry.desk import Desk, Done
 from modelmill.registry.events import Event, Promoted, RolledBack
-from modelmill.registry.gates.run import GateReport
 from modelmill.registry.state import State
 from modelmill.registry.verbs import By, Expected
 from modelmill.registry.view import Ref, View, find_version, named_stages, whole
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
 from modelmill.specs.resolve import hint
+
+if TYPE_CHECKING:
+    from modelmill.registry.gates.run import GateReport
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class Outcome:
     done: Done
     already: str
     """Why nothing happened, if nothing did."""
-    report: GateReport | None = None
+    report: "GateReport | None" = None
 
 
 def check_stage(desk: Desk, stage: str) -> None:

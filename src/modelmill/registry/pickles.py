@@ -99,12 +99,14 @@ def _zipped(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
 
 def _tarred(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     """Members of a tar archive."""
-    if tarfile.is_tarfile(stream):
-        stream.seek(0)
-        with tarfile.open(fileobj=stream, mode="r:") as archive:
-            for one in archive:
-                if one.isfile() and (content := archive.extractfile(one)):
-                    yield one.name, content.read()
+    try:
+        archive = tarfile.TarFile(fileobj=stream)
+    except tarfile.TarError:
+        return
+    with archive:
+        for one in archive:
+            if one.isfile() and (content := archive.extractfile(one)):
+                yield one.name, content.read()
 
 
 def is_pickle(stream: IO[bytes]) -> bool:

@@ -14,8 +14,9 @@ from modelmill.digest import folder_digest, tensor_digest
 from modelmill.errors import RegistryError
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Event, Registered
-from modelmill.registry.evidence import check_evidence
-from modelmill.registry.fetch import model_folder, weights
+from modelmill.registry.evidence import check_evidence, evidence_digest
+from modelmill.registry.fetch import evidence_folder, model_folder
+from modelmill.registry.gates.base import weights
 from modelmill.registry.ledger import Chain
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import fold
@@ -102,10 +103,12 @@ def adopt(desk: Desk, name: str, actor: str, *, made: int | None = None) -> list
 
 def _registered(settings: MlflowSpec, name: str, row: VersionRow, actor: str, reason: str) -> Registered:
     with tempfile.TemporaryDirectory() as scratch:
-        folder = model_folder(settings, name, row.number, Path(scratch))
+        folder = model_folder(settings, name, row.number, Path(scratch) / "model")
+        evidence = evidence_folder(settings, row.run_id, Path(scratch) / "evidence") if row.run_id else None
         return Registered(
             actor=actor, reason=reason, version=row.number,
-            digest=tensor_digest(weights(folder)), files=folder_digest(folder), run_id=row.run_id,
+            digest=tensor_digest(weights(folder)), files=folder_digest(folder),
+            evidence=evidence_digest(evidence) if evidence else None, run_id=row.run_id,
         )  # fmt: skip
 
 

@@ -19,8 +19,10 @@ DETAILS: dict[str, Any] = {
     "metrics": {},
     "evidence": {"approvals": [{"actor": "bob", "time": START, "signed": True, "reason": "fine | good"}]},
     "events": [
-        {"seq": 7, "time": "2026-05-02T12:00:00Z", "actor": "ann", "what": "version 2: staging -> production",
+        {"seq": 7, "kind": "promoted", "time": "2026-05-02T12:00:00Z", "actor": "ann", "what": "version 2: staging -> production",
          "reason": "", "version": 2, "stage": "production", "replaces": 1},
+        {"seq": 9, "kind": "rolled_back", "time": "2026-05-04T12:00:00Z", "actor": "ann", "what": "back to version 2",
+         "reason": "", "version": 2, "stage": "production", "replaces": 3},
     ],
 }  # fmt: skip
 
@@ -115,7 +117,7 @@ def test_annex_iv_is_filled_from_the_evidence(facts: Facts) -> None:
         "| macro_f1 | 0.720 | 0.600 to 0.800 |",
         f"| reviews/pos.txt | source file | `{'5' * 64}` |",
         "| staging | floors | pass | macro_f1 is 0.71 |",
-        "| bob | 2026-05-01 12:00:00+00:00 | signed | fine \\| good |",
+        "| bob | 2026-05-01 12:00:00 UTC | signed | fine \\| good |",
         "in `production` it followed on version 1",
         "torch==2.13.2",
     ):

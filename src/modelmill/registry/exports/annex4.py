@@ -3,7 +3,7 @@
 https://eur-lex.europa.eu/eli/reg/2024/1689/oj. What the registry cannot know is marked, never guessed.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from modelmill.registry.exports import markdown
 from modelmill.registry.exports.facts import Facts
@@ -41,7 +41,7 @@ def _open(what: str) -> str:
     return f"{TO_WRITE} {what}"
 
 
-def _or_open(known: str | None, what: str) -> str:
+def _or_open(known: str | Literal[False] | None, what: str) -> str:
     return known.strip() if known else _open(what)
 
 
@@ -52,7 +52,8 @@ def _written(facts: Facts, key: str) -> str | None:
 
 def _general(facts: Facts) -> list[str]:
     details = facts.details
-    replaced = [event for event in details["events"] if event.get("replaces") and event.get("version") == facts.version]
+    promotions = [one for one in details["events"] if one["kind"] == "promoted" and one["version"] == facts.version]
+    replaced = [one for one in promotions if one["replaces"]]
     before = f"; in `{replaced[-1]['stage']}` it followed on version {replaced[-1]['replaces']}" if replaced else ""
     signature = facts.mlmodel.get("signature") or {}
     software = ", ".join(facts.requirements)
@@ -76,7 +77,7 @@ def _development(facts: Facts) -> list[str]:
     details, origin = facts.details, facts.lineage.get("backbone", {})
     commit = details["git_commit"]
     dirty = {"true": ", with changes that were not committed", "unknown": ", whose changes are not known"}
-    known = commit and f"Code: commit `{commit}`{dirty.get(details['git_dirty'], '')}."
+    known = commit not in (None, "none") and f"Code: commit `{commit}`{dirty.get(details['git_dirty'], '')}."
     backbone = facts.own.get("backbone")
     pretrained = (
         f"Fine-tuned from the backbone `{backbone}` (licence: {facts.backbone.get('licence') or 'not declared'}"

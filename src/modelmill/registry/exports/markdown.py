@@ -1,6 +1,7 @@
 """Pieces of Markdown that several documents share."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from modelmill.registry.exports.facts import Facts
@@ -11,6 +12,12 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     cells = [[_cell(value) for value in row] for row in rows]
     lines = [list(headings), ["---"] * len(headings), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def moment(value: datetime | str) -> str:
+    """'2026-05-03 09:30:00 UTC'."""
+    time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _cell(value: Any) -> str:
@@ -41,7 +48,7 @@ def gates(facts: Facts) -> str:
 def approvals(facts: Facts) -> str:
     """Who agreed to the promotion that brought the version where it is."""
     rows = [
-        [one["actor"], one["time"], "signed" if one["signed"] else "claimed", one["reason"]]
+        [one["actor"], moment(one["time"]), "signed" if one["signed"] else "claimed", one["reason"]]
         for one in facts.details["evidence"]["approvals"]
     ]
     return table(["approved by", "when", "how", "why"], rows) if rows else ""
@@ -49,5 +56,7 @@ def approvals(facts: Facts) -> str:
 
 def events(facts: Facts) -> str:
     """All that happened to the version."""
-    rows = [[one["seq"], one["time"], one["actor"], one["what"], one["reason"]] for one in facts.details["events"]]
+    rows = [
+        [one["seq"], moment(one["time"]), one["actor"], one["what"], one["reason"]] for one in facts.details["events"]
+    ]
     return table(["event", "when", "who", "what", "why"], rows) if rows else ""

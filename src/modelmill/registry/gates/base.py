@@ -14,12 +14,17 @@ from modelmill.specs.registry import SigningSpec
 Status = Literal["pass", "fail", "warn", "skip"]
 
 
+def weights(model: Path) -> Path:
+    """The folder with tensors, tokenizer and product.json, in the one that MLflow logged."""
+    return model / "artifacts" / "model"
+
+
 @dataclass(frozen=True)
 class Subject:
     """A version with its files, which lie on this disk.
 
     `model` is the folder that MLflow logged (MLmodel, input_example.json, code/, artifacts/model/), `evidence` what
-    `registry.evidence` collected. `digest` and `files` are those of the ledger.
+    `registry.evidence` collected. `digest`, `files` and `evidence_digest` are those of the ledger.
     """
 
     name: str
@@ -29,6 +34,7 @@ class Subject:
     run_id: str | None
     model: Path
     evidence: Path
+    evidence_digest: str | None = None
 
     def read(self, name: str) -> Any:
         """A JSON file of the evidence.

@@ -9,8 +9,8 @@ import yaml
 
 from modelmill.digest import folder_digest, tensor_digest
 from modelmill.registry.clean_process import predict_in_clean_process
-from modelmill.registry.evidence import PREDICTIONS
-from modelmill.registry.gates.base import Case, Finding
+from modelmill.registry.evidence import PREDICTIONS, evidence_digest
+from modelmill.registry.gates.base import Case, Finding, Subject, weights
 from modelmill.registry.pickles import find_pickles
 from modelmill.specs.registry import Gate
 
@@ -21,15 +21,23 @@ CUT = 200
 
 
 def digest(_: Gate, case: Case) -> Finding:
-    """The tensors, and all files, are those of the ledger."""
-    subject = case.subject
-    found = {"tensors": tensor_digest(subject.model / "artifacts" / "model"), "files": folder_digest(subject.model)}
-    expected = {"tensors": subject.digest, "files": subject.files}
-    wrong = [what for what in found if found[what] != expected[what]]
-    evidence = {"found": found, "registered": expected}
+    """The tensors, all files, and the evidence that other gates believe, are those of the ledger."""
+    wrong = changed(case.subject)
     if wrong:
-        return Finding("fail", f"the {' and '.join(wrong)} are not those that were registered", evidence)
-    return Finding("pass", "tensors and files are those that were registered", evidence)
+        return Finding("fail", f"not as registered: {', '.join(wrong)}", {"changed": wrong})
+    return Finding("pass", "tensors, files and evidence are those that were registered")
+
+
+def changed(subject: Subject) -> list[str]:
+    """What is not as the ledger says: 'files', 'tensors', 'evidence'."""
+    wrong = []
+    if folder_digest(subject.model) != subject.files:
+        wrong.append("files")  # and nobody can be sure that its tensors can be read
+    elif tensor_digest(weights(subject.model)) != subject.digest:
+        wrong.append("tensors")
+    if evidence_digest(subject.evidence) != subject.evidence_digest:
+        wrong.append("evidence")
+    return wrong
 
 
 def no_pickle(_: Gate, case: Case) -> Finding:
@@ -46,7 +54,7 @@ def signature(_: Gate, case: Case) -> Finding:
     declared = described.get("signature") or {}
     inputs, outputs = (json.loads(declared.get(side) or "[]") for side in ("inputs", "outputs"))
     evidence = {"inputs": inputs, "outputs": outputs}
-    labels = json.loads((case.subject.model / "artifacts/model/product.json").read_text(encoding="utf-8"))["labels"]
+    labels = json.loads((weights(case.subject.model) / "product.json").read_text(encoding="utf-8"))["labels"]
     answered, expected = [column["name"] for column in outputs], _answer_columns(labels)
     if [(column["name"], column["type"]) for column in inputs] != [("text", "string")]:
         return Finding("fail", "MLmodel does not declare one input, 'text', of strings", evidence)
@@ -64,7 +72,7 @@ def clean_load(_: Gate, case: Case) -> Finding:
     if not texts:
         return Finding("fail", "cannot tell: there is no input example to predict")
     answers = predict_in_clean_process(model, texts)
-    labels = json.loads((model / "artifacts/model/product.json").read_text(encoding="utf-8"))["labels"]
+    labels = json.loads((weights(model) / "product.json").read_text(encoding="utf-8"))["labels"]
     evidence = {
         "texts": len(texts),
         "load_seconds": round(answers.load_seconds, 3),
@@ -73,12 +81,12 @@ def clean_load(_: Gate, case: Case) -> Finding:
     }
     if wrong := _why_no_answers(answers.table, labels):
         return Finding("fail", wrong, evidence)
-    compared, largest = _compare(texts, answers.table, case.subject.file(PREDICTIONS))
-    evidence |= {"compared": compared, "largest_difference": largest}
+    answered, largest = compared(texts, answers.table, case.subject.file(PREDICTIONS))
+    evidence |= {"compared": answered, "largest_difference": largest}
     if largest > SAME:
         return Finding("fail", f"answers otherwise than in its evaluation, by up to {largest:.3f}", evidence)
     same = (
-        f"{compared} of them as in the evaluation" if compared else "none of them is one that the evaluation answered"
+        f"{answered} of them as in the evaluation" if answered else "none of them is one that the evaluation answered"
     )
     return Finding("pass", f"loads and answers {len(texts)} text(s), {same}", evidence)
 
@@ -109,7 +117,7 @@ def _why_no_answers(table: pl.DataFrame, labels: list[str]) -> str | None:
     return None
 
 
-def _compare(texts: list[str], answers: pl.DataFrame, predictions: Path) -> tuple[int, float]:
+def compared(texts: list[str], answers: pl.DataFrame, predictions: Path) -> tuple[int, float]:
     """How many answers can be compared with the evaluation's, whose first ones they are, and how far they are apart."""
     whole = pl.Series([len(text) < CUT for text in texts])
     former = pl.read_parquet(predictions).head(len(texts)).filter(whole)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,12 @@ def commit(gate: CommitGate, case: Case) -> Finding:
         return Finding(
             "fail", f"files beside commit {sha[:12]} had changed: commit them, then make a new version", code
         )
-    name = gate.branch or "**"
     found = git(case.root, "for-each-ref", f"--contains={sha}", "--format=%(refname:short)", *_refs(gate.branch))
     if found is None:
-        return Finding("fail", f"cannot tell: commit {sha[:12]} is not in the repository of {case.root}", code)
+        return Finding("fail", f"cannot tell: commit {sha[:12]} is not in this repository: fetch it", code)
     branches = found.decode().split()
     if not branches:
-        where = f"branch '{name}'" if gate.branch else "any branch"
+        where = f"branch '{gate.branch}'" if gate.branch else "any branch"
         return Finding("fail", f"commit {sha[:12]} is not on {where}: merge it, or make a new version from there", code)
     return Finding("pass", f"commit {sha[:12]} is on {', '.join(branches[:3])}", {**code, "branches": branches})
 
@@ -65,8 +65,10 @@ def data(_: Gate, case: Case) -> Finding:
         if source.files.startswith(PACKAGE)
     }
     packed = {name for name in sources if name.partition("/")[0] in packages}
-    pins = _pins(case, sha) if packed else {}
-    reasons = {name: _why_not_in_package(name, sources[name], pins) for name in packed}
+    pins, owners = (_pins(case, sha), packages_distributions()) if packed else ({}, {})
+    reasons = {
+        name: _why_not_in_package(name, sources[name], owners.get(name.partition("/")[0], []), pins) for name in packed
+    }
     reasons |= _why_not_tracked({name: digest for name, digest in sources.items() if name not in packed}, case, sha)
     unknown = {name: reason for name, reason in reasons.items() if reason}
     evidence = {"sources": sources, "unknown": unknown}
@@ -103,10 +105,9 @@ def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _why_not_in_package(name: str, digest: str, pins: dict[str, str]) -> str | None:
-    """What is wrong with a file of an installed package; None when nothing is."""
+def _why_not_in_package(name: str, digest: str, owners: Sequence[str], pins: dict[str, str]) -> str | None:
+    """What is wrong with a file of a package that these distributions hold; None when nothing is."""
     package = name.partition("/")[0]
-    owners = packages_distributions().get(package, [])
     pinned = [owner for owner in owners if _canonical(owner) in pins]
     if not owners:
         return f"cannot tell: the package '{package}' is not installed here"
