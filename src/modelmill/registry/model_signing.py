@@ -7,6 +7,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelmill.digest import LOADED
 from modelmill.errors import IntegrityError, UserError
 from modelmill.specs.registry import RegistrySpec
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 SIGNATURE = "model.sig"
 """The signature of a version, among the files of its run: a Sigstore bundle."""
-
-UNSIGNED = "registered_model_meta"
-"""MLflow writes name and version there when a version is loaded, on a local disk into the version itself."""
 
 WANTED = "expected an elliptic-curve key (P-256, P-384 or P-521) as PEM, `-----BEGIN"
 
@@ -119,7 +117,7 @@ def _all_files(model: Path) -> "Hashing":
     """The library would leave out what belongs to git, and take from the signature what else was left out."""
     from model_signing.hashing import Config
 
-    return Config().set_ignored_paths(paths=[model / UNSIGNED], ignore_git_paths=False)
+    return Config().set_ignored_paths(paths=[model / LOADED], ignore_git_paths=False)
 
 
 def _first(error: Exception) -> str:
