@@ -16,7 +16,7 @@ from modelmill.specs.files import hint
 
 if TYPE_CHECKING:
     from modelmill.registry.gates.base import Declared
-from modelmill.registry.gates.run import GateReport
+    from modelmill.registry.gates.run import GateReport
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Office:
 
     desk: Desk
     root: Path
-    declared: Callable[[str], Declared]
+    declared: "Callable[[str], Declared]"
     announce: Callable[[dict[str, Any], str], None]
 
 
