@@ -52,7 +52,7 @@ class Bench:
         self.digest = table_digest(self.records)
         self.wrong: dict[int, set[int]] = {}
         self.asked: list[tuple[int, int]] = []
-        self.speed = {1: 0.010, 2: 0.010}
+        self.speeds = {1: [0.010, 0.010], 2: [0.010, 0.010]}
 
     def version(self, number: int, wrong: set[int], *, judged_on: str = "", kept: bool = True) -> Subject:
         """A version that has these records wrong; `judged_on` another test split than that on the disk."""
@@ -98,7 +98,7 @@ class Bench:
             {"label": [row["predicted"] for row in rows], "score": 0.9}
             | {f"p_{label}": [row[f"p_{label}"] for row in rows] for label in LABELS}
         )
-        seconds = [5.0, 5.0, 5.0] + [self.speed[number]] * (len(texts) - 3) if singly else [1.0]
+        seconds = [5.0, 5.0, 5.0] + [self.speeds[number].pop()] * (len(texts) - 3) if singly else [1.0]
         return Said(table, 1.0, seconds, 100 * 2**20)
 
     lost: Callable[[int, str], dict[str, Any]] = staticmethod(
