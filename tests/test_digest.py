@@ -1,12 +1,13 @@
 """Digests."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from safetensors.numpy import save_file
 
-from modelmill.digest import tensor_digest
+from modelmill.digest import folder_digest, tensor_digest
 from modelmill.records import table_digest
 
 A = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.zeros(3, np.float16)}
@@ -37,3 +38,18 @@ def test_a_table_digest_sees_every_cell() -> None:
     """And cannot be fooled by moving a border between cells."""
     rows = [{"id": "a", "text": "bc", "label": "d"}, {"id": "ab", "text": "c", "label": "d"}]
     assert len({table_digest(pl.DataFrame([row])) for row in rows}) == 2
+
+
+def test_a_folder_digest_sees_every_file(tmp_path: Path) -> None:
+    """Its name and its bytes, in folders too, whatever the order; not what Python leaves in `__pycache__`."""
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/x").write_bytes(b"1")
+    (tmp_path / "a").write_bytes(b"2")
+    parts = [f"{name}\0{hashlib.sha256(content).hexdigest()}\n" for name, content in (("a", b"2"), ("b/x", b"1"))]
+    assert folder_digest(tmp_path) == hashlib.sha256("".join(parts).encode()).hexdigest()
+    (tmp_path / "b/__pycache__").mkdir()
+    (tmp_path / "b/__pycache__/x.pyc").write_bytes(b"3")
+    before = folder_digest(tmp_path)
+    assert before == hashlib.sha256("".join(parts).encode()).hexdigest()
+    (tmp_path / "b/x").rename(tmp_path / "b/y")
+    assert folder_digest(tmp_path) != before

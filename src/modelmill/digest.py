@@ -42,3 +42,17 @@ def backbone_origin(folder: Path) -> dict[str, Any]:
     made = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
     known = ("taken_from", "sha256", "corpus_sha256", "from")
     return {"digest": tensor_digest(folder), **{name: made[name] for name in known if name in made}}
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over all files of a folder: sorted relative POSIX paths, each with the SHA-256 of its bytes.
+
+    `__pycache__` never counts: Python writes there when it looks at a file.
+    """
+    digest = hashlib.sha256()
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    for name in names:
+        if "__pycache__" not in name.split("/"):
+            with (folder / name).open("rb") as stream:
+                digest.update(f"{name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()

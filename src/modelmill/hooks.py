@@ -71,7 +71,7 @@ class ProjectHooks:
             if backbone := name if name in backbones else parameters[name].get("backbone"):
                 declared |= {one: parameters[one] for one in ancestry(backbone, backbones)}
             self._runs[name] = start_run(self._settings, name, declared, tags)
-            catalog.save(f"{name}.mlflow_run", {"name": name, "run_id": self._runs[name]})
+            catalog.save(f"{name}.mlflow_run", {"name": name, "run_id": self._runs[name], "code": tags})
 
     def _check_inputs(self, pipeline: "Pipeline", catalog: "DataCatalog") -> None:
         """Sources that are not on this machine, and inputs of a partial run that nothing has made yet."""

@@ -8,7 +8,13 @@ import pytest
 
 from modelmill.errors import DataError
 from modelmill.records import table_digest
-from modelmill.registry.evidence import check_evidence, check_training, list_record_ids
+from modelmill.registry.evidence import (
+    check_evidence,
+    check_training,
+    collect_evidence,
+    evidence_digest,
+    list_record_ids,
+)
 from modelmill.specs.training import FineTuningSpec
 
 
@@ -40,9 +46,29 @@ def test_a_model_that_was_trained_otherwise_is_refused(tmp_path: Path) -> None:
 def test_record_ids_are_of_what_the_model_was_trained_on(tmp_path: Path) -> None:
     """By split and in order, copies included; with another training table nothing is registered."""
     parts = [pl.DataFrame({"id": ids, "text": "x", "label": "y"}) for ids in (["b", "a", "b+swap1"], ["v"], ["t"])]
-    (tmp_path / "product.json").write_text(json.dumps({"trained_on_sha256": table_digest(parts[0])}))
-    listed = list_record_ids(tmp_path, *parts)
+    used = FineTuningSpec()
+    product = {"trained_on_sha256": table_digest(parts[0]), "training": used.model_dump(mode="json")}
+    (tmp_path / "product.json").write_text(json.dumps(product))
+    listed = list_record_ids(tmp_path, *parts, used)
     splits = ["train", "train", "train", "validation", "test"]
     assert listed.rows() == list(zip(splits, ["b", "a", "b+swap1", "v", "t"], strict=True))
     with pytest.raises(DataError, match="trained on other records than the training split that is there now"):
-        list_record_ids(tmp_path, parts[0].head(2), *parts[1:])
+        list_record_ids(tmp_path, parts[0].head(2), *parts[1:], used)
+    with pytest.raises(DataError, match="trained with max_epochs"):
+        list_record_ids(tmp_path, *parts, FineTuningSpec(max_epochs=5))
+
+
+def test_evidence_holds_the_answers_and_no_text(tmp_path: Path) -> None:
+    """Predictions come with it, if they are of the listed test records; its digest sees them, and not the figures."""
+    ids = pl.DataFrame({"split": ["train", "test"], "id": ["a", "t"]})
+    predictions = pl.DataFrame({"id": ["t"], "label": ["x"], "predicted": ["y"], "p_x": [0.4], "p_y": [0.6]})
+    curves = pl.DataFrame({"name": ["loss"]})
+    collect_evidence({}, curves, "card", {}, ids, predictions).save(tmp_path)
+    assert pl.read_parquet(tmp_path / "predictions.parquet").columns == ["id", "label", "predicted", "p_x", "p_y"]
+    before = evidence_digest(tmp_path)
+    (tmp_path / "curves.csv").write_text("")
+    assert evidence_digest(tmp_path) == before
+    collect_evidence({}, curves, "card", {}, ids, predictions.with_columns(p_x=0.5)).save(tmp_path)
+    assert evidence_digest(tmp_path) != before
+    with pytest.raises(DataError, match="predictions are of other records"):
+        collect_evidence({}, curves, "card", {}, ids, predictions.with_columns(id=pl.lit("a")))

@@ -19,7 +19,7 @@ from modelmill.pipelines import (
 from modelmill.specs.backbone import ancestry
 from modelmill.specs.resolve import Declarations
 
-GLOBAL = {"params:project_root", "params:mlflow"}
+GLOBAL = {"params:project_root", "params:mlflow", "params:registry"}
 
 
 def product_pipeline(name: str, declared: Declarations) -> Pipeline:

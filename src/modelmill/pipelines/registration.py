@@ -4,21 +4,21 @@ from kedro.pipeline import Node, Pipeline
 
 from modelmill.registry.evidence import collect_evidence, list_record_ids
 from modelmill.registry.lineage import data_lineage
-from modelmill.registry.store import register_version
+from modelmill.registry.register import register_version
 
 
 def for_product() -> Pipeline:
-    """model, reports and lineage -> version with the alias `candidate`."""
-    records = ["model", "train_augmented", "validation", "test"]
-    reports = ("metrics", "curves", "model_card", "lineage", "record_ids", "learning_curves", "confusion_matrix")
-    version = ["params:mlflow", "mlflow_run", "model", "evidence", "test", "params:training"]
+    """model, reports and lineage -> version in the first stage."""
+    lineage = ["mlflow_run", "sources", "train", "validation", "test", "backbone"]
+    records = ["model", "train_augmented", "validation", "test", "params:training"]
+    evidence = ("metrics", "curves", "model_card", "lineage", "record_ids", "predictions")
+    figures = ("learning_curves", "confusion_matrix")
+    version = ["params:mlflow", "params:registry", "mlflow_run", "model", "evidence", "test"]
     return Pipeline(
         [
-            Node(
-                data_lineage, ["sources", "train", "validation", "test", "backbone"], "lineage", name="collect_lineage"
-            ),
+            Node(data_lineage, lineage, "lineage", name="collect_lineage"),
             Node(list_record_ids, records, "record_ids", name="list_record_ids"),
-            Node(collect_evidence, {name: name for name in reports}, "evidence", name="collect_evidence"),
+            Node(collect_evidence, {name: name for name in (*evidence, *figures)}, "evidence", name="collect_evidence"),
             Node(register_version, version, "version", name="register"),
         ]
     )

@@ -46,13 +46,14 @@ class _Event(BaseModel):
 class Registered(_Event):
     """A version came into the registry, in the first stage.
 
-    `digest` is of its tensors, `files` of all files of its folder.
+    `digest` is of its tensors, `files` of all files of its folder, `evidence` of what it is judged by, if anything.
     """
 
     kind: Literal["registered"] = "registered"
     version: int
     digest: str
     files: str
+    evidence: str | None = None
     run_id: str | None
 
 

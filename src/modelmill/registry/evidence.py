@@ -1,5 +1,6 @@
 """The evidence that belongs to a version."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,16 @@ import polars as pl
 
 from modelmill.errors import DataError
 from modelmill.records import table_digest
+from modelmill.sources.address import file_sha256
 from modelmill.specs.training import FineTuningSpec
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-LINEAGE, RECORD_IDS = "lineage.json", "record_ids.parquet"
+EVALUATION, LINEAGE, CARD = "evaluation.json", "lineage.json", "model_card.md"
+RECORD_IDS, PREDICTIONS = "record_ids.parquet", "predictions.parquet"
+BOUND = (CARD, EVALUATION, LINEAGE, PREDICTIONS, RECORD_IDS)
+"""What a version is judged by; the ledger holds its digest."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +46,41 @@ def collect_evidence(
     model_card: str,
     lineage: dict[str, Any],
     record_ids: pl.DataFrame,
+    predictions: pl.DataFrame,
     **figures: Any,
 ) -> Evidence:
-    """The reports, figures and card of one evaluation, and the ids of the records it is about."""
+    """The reports, figures and card of one evaluation, the ids of the records it is about, and the answers to those of
+    the test split, by which later versions are compared record by record; no texts.
+
+    Raises:
+        DataError: when the answers are to other records.
+    """
+    if predictions["id"].to_list() != record_ids.filter(split="test")["id"].to_list():
+        raise DataError(
+            "the predictions are of other records than the test split that is there now; nothing was registered. Run "
+            "the pipeline `evaluation` again before `registration`."
+        )
     return Evidence(
         {
-            "model_card.md": model_card,
-            "evaluation.json": json.dumps(metrics, indent=2, ensure_ascii=False),
+            CARD: model_card,
+            EVALUATION: json.dumps(metrics, indent=2, ensure_ascii=False),
             LINEAGE: json.dumps(lineage, indent=2, ensure_ascii=False),
             "curves.csv": curves.write_csv(),
         },
-        {RECORD_IDS: record_ids},
+        {RECORD_IDS: record_ids, PREDICTIONS: predictions},
         {f"{name}.html": figure for name, figure in figures.items()},
     )
 
 
-def list_record_ids(model: Path, train: pl.DataFrame, validation: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
+def evidence_digest(folder: Path) -> str:
+    """SHA-256 over the files that a version is judged by, as far as they are there: each name, and its SHA-256."""
+    there = {name: file_sha256(folder / name) for name in BOUND if (folder / name).is_file()}
+    return hashlib.sha256(json.dumps(there, sort_keys=True).encode()).hexdigest()
+
+
+def list_record_ids(
+    model: Path, train: pl.DataFrame, validation: pl.DataFrame, test: pl.DataFrame, training: FineTuningSpec
+) -> pl.DataFrame:
     """Ids of the records that a model was trained, validated and tested on, so that a version answers for itself later.
 
     Args:
@@ -64,13 +88,15 @@ def list_record_ids(model: Path, train: pl.DataFrame, validation: pl.DataFrame, 
         train: training records, augmented.
         validation: validation records.
         test: test records.
+        training: what is declared now, and logged to the run.
 
     Returns:
         columns split (train, validation or test) and id, in the order of the tables.
 
     Raises:
-        DataError: when the model was trained on other records.
+        DataError: when the model was trained on other records, or otherwise than is declared.
     """
+    check_training(model, training)
     if _read(model / "product.json")["trained_on_sha256"] != table_digest(train):
         raise DataError(
             "the model was trained on other records than the training split that is there now, so the version could "
@@ -82,7 +108,7 @@ def list_record_ids(model: Path, train: pl.DataFrame, validation: pl.DataFrame, 
 
 def check_evidence(evidence: Path, digest: str) -> None:
     """Raise `DataError` when the evaluation judged another model, or other test records than the lineage names."""
-    judged = _read(evidence / "evaluation.json")["judged"]
+    judged = _read(evidence / EVALUATION)["judged"]
     tested = _read(evidence / LINEAGE)["splits"]["test"]["sha256"]
     for what, expected, found in (("model", digest, judged["model"]), ("test split", tested, judged["test"])):
         if expected != found:

@@ -10,33 +10,53 @@ import polars as pl
 from modelmill.digest import backbone_origin
 from modelmill.records import table_digest
 
+LOCK = "requirements.lock"
+
 
 def code_lineage(root: Path) -> dict[str, str]:
     """Git commit and whether the tree differs from it; SHA-256 of the lock file. 'none' where there is none."""
-    commit = _git(root, "rev-parse", "HEAD")
-    status = _git(root, "status", "--porcelain")
-    lock = root / "requirements.lock"
+    commit = git(root, "rev-parse", "HEAD")
+    status = git(root, "status", "--porcelain")
+    lock = root / LOCK
     return {
-        "git_commit": commit or "none",
-        "git_dirty": "unknown" if status is None else str(bool(status)).lower(),
+        "git_commit": commit.decode().strip() if commit else "none",
+        "git_dirty": "unknown" if status is None else str(bool(status.strip())).lower(),
         "environment_lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else "none",
     }
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def git(root: Path, *arguments: str) -> bytes | None:
+    """What git says in a folder; None when it refuses or is not there."""
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
+        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
 
 
 def data_lineage(
-    sources: dict[str, str], train: pl.DataFrame, validation: pl.DataFrame, test: pl.DataFrame, backbone: Path
+    run: dict[str, Any],
+    sources: dict[str, str],
+    train: pl.DataFrame,
+    validation: pl.DataFrame,
+    test: pl.DataFrame,
+    backbone: Path,
 ) -> dict[str, Any]:
-    """SHA-256 of every source file, of the records of every split, of the backbone and of what it was made from."""
+    """All that a version was made from.
+
+    Args:
+        run: of MLflow; its `code` is what `code_lineage` found when it began.
+        sources: SHA-256 of every source file by name.
+        train: training records.
+        validation: validation records.
+        test: test records.
+        backbone: its folder.
+
+    Returns:
+        code, SHA-256 of every source file and of the records of every split, the backbone and what it was made from.
+    """
     splits = {"train": train, "validation": validation, "test": test}
     return {
+        "code": run["code"],
         "sources": sources,
         "splits": {name: {"records": part.height, "sha256": table_digest(part)} for name, part in splits.items()},
         "backbone": backbone_origin(backbone),

@@ -14,16 +14,12 @@ import polars as pl
 import yaml
 
 import modelmill
-from modelmill.digest import tensor_digest
 from modelmill.errors import RegistryError
-from modelmill.registry.evidence import check_evidence, check_training
 from modelmill.specs.mlflow import MlflowSpec
-from modelmill.specs.training import FineTuningSpec
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-CANDIDATE = "candidate"
 SERVING_PACKAGES = (
     "click", "mlflow", "numpy", "pandas", "polars", "pydantic", "safetensors", "tokenizers", "torch", "transformers",
 )  # fmt: skip
@@ -136,15 +132,10 @@ def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     return flat
 
 
-def register_version(
-    settings: MlflowSpec,
-    run: Mapping[str, str],
-    model: Path,
-    evidence: Path,
-    example: pl.DataFrame,
-    training: FineTuningSpec,
-) -> dict[str, str]:
-    """Log a model folder to its run as a pyfunc and register it under the alias `candidate`.
+def create_version(
+    settings: MlflowSpec, run: Mapping[str, Any], model: Path, evidence: Path, example: pl.DataFrame, digest: str
+) -> int:
+    """Log a model folder to its run as a pyfunc, with its evidence, and make a version of it.
 
     Args:
         settings: where MLflow is.
@@ -152,37 +143,28 @@ def register_version(
         model: folder with safetensors, tokenizer, config and product.json.
         evidence: folder with the model card, the reports and the figures, kept with the run.
         example: some records; their texts become the input example.
-        training: what is declared now, and logged to the run.
+        digest: of the tensors, to be shown as a tag.
 
     Returns:
-        name, version, alias, uri, run_id and the digest of the tensors.
-
-    Raises:
-        DataError: when the evidence is about another model, or the model was not trained as is declared.
-        RegistryError: when MLflow cannot be reached or refuses.
+        the version's number.
     """
     import mlflow
 
-    digest = tensor_digest(model)
-    check_evidence(evidence, digest)
-    check_training(model, training)
     name, run_id = run["name"], run["run_id"]
     with connected(settings) as client, mlflow.start_run(run_id=run_id):
         client.log_artifacts(run_id, str(evidence))
         info = _log_model(model, example)
         # log_model can register too, but then the version is there before its tags are.
-        _create_registered_model(client, name)
+        create_registered_model(client, name)
         tags = {"digest": digest, "product": name}
         created = client.create_model_version(name, info.model_uri, run_id, tags=tags, model_id=info.model_id)
-        client.set_registered_model_alias(name, CANDIDATE, created.version)
-    return {
-        "name": name,
-        "version": str(created.version),
-        "alias": CANDIDATE,
-        "uri": f"models:/{name}@{CANDIDATE}",
-        "run_id": run_id,
-        "digest": digest,
-    }
+    return int(created.version)
+
+
+def log_text(settings: MlflowSpec, run_id: str, path: str, text: str) -> None:
+    """Keep a small file with a run."""
+    with connected(settings) as client:
+        client.log_text(run_id, text, path)
 
 
 def _log_model(model: Path, example: pl.DataFrame) -> Any:
@@ -210,7 +192,8 @@ def _log_model(model: Path, example: pl.DataFrame) -> Any:
         )
 
 
-def _create_registered_model(client: "MlflowClient", name: str) -> None:
+def create_registered_model(client: "MlflowClient", name: str) -> None:
+    """Make a registered model, if there is none."""
     from mlflow.exceptions import MlflowException
 
     try:

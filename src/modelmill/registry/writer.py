@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from modelmill.registry.store import connected
+from modelmill.registry.store import connected, create_registered_model
 from modelmill.specs.mlflow import MlflowSpec
 
 if TYPE_CHECKING:
@@ -23,14 +23,8 @@ class MlflowWriter:
         self._settings = settings
 
     def create_model(self, name: str) -> None:
-        from mlflow.exceptions import MlflowException
-
         with connected(self._settings) as client:
-            try:
-                client.create_registered_model(name)
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
+            create_registered_model(client, name)
 
     def add_version(self, name: str, source: str, tags: dict[str, str], description: str) -> int:
         with connected(self._settings) as client:

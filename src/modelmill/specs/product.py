@@ -87,3 +87,7 @@ class ProductSpec(Spec):
         if not value.root:
             raise ValueError("name at least one source")
         return value
+
+    def floors(self, stage: str) -> list[GateSpec]:
+        """What is declared for a stage; none for one that is not named."""
+        return next((gates for name, gates in self.gates.items() if name == stage), [])

@@ -1,13 +1,20 @@
 """What a gate is given, and what it answers."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from modelmill.errors import GateError
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
 
 Status = Literal["pass", "fail", "warn", "skip"]
+
+
+def weights(model: Path) -> Path:
+    """The folder with tensors, tokenizer and product.json, in the one that MLflow logged."""
+    return model / "artifacts" / "model"
 
 
 @dataclass(frozen=True)
@@ -15,7 +22,7 @@ class Subject:
     """A version with its files, which lie on this disk.
 
     `model` is the folder that MLflow logged (MLmodel, input_example.json, code/, artifacts/model/), `evidence` what
-    `registry.evidence` collected. `digest` and `files` are those of the ledger.
+    `registry.evidence` collected. `digest`, `files` and `evidence_digest` are those of the ledger.
     """
 
     name: str
@@ -25,6 +32,26 @@ class Subject:
     run_id: str | None
     model: Path
     evidence: Path
+    evidence_digest: str | None = None
+
+    def read(self, name: str) -> Any:
+        """A JSON file of the evidence.
+
+        Raises:
+            GateError: when it is not there.
+        """
+        return json.loads(self.file(name).read_text(encoding="utf-8"))
+
+    def file(self, name: str) -> Path:
+        """A file of the evidence.
+
+        Raises:
+            GateError: when it is not there.
+        """
+        path = self.evidence / name
+        if not path.is_file():
+            raise GateError(f"cannot tell: version {self.version} was registered without {name}; make a new version")
+        return path
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,15 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from modelmill.evaluation.robustness import LEAST, changes, rewrite_table, told, too_brittle
+from modelmill.registry.clean_process import Answers
 from modelmill.registry.gates import answers
 from modelmill.registry.gates.base import Case, Finding, Subject
 from modelmill.specs.registry import CostGate, RobustnessGate
-
-if TYPE_CHECKING:
-    from modelmill.registry.clean_process import Answers
 
 WARM = 3
 """Calls before those that count: the first ones fill caches."""
@@ -77,7 +75,7 @@ def cost(declared: CostGate, case: Case) -> Finding:
     return Finding("fail" if over else "pass", reason, evidence)
 
 
-def _figures(runs: list["Answers"], subject: Subject) -> dict[str, float]:
+def _figures(runs: list[Answers], subject: Subject) -> dict[str, float]:
     """95th percentile of the calls in seconds, peak of the process and size of the files in bytes.
 
     `unsteady` is how many times longer the worse run took.

@@ -7,7 +7,8 @@ from modelmill.errors import DataError
 from modelmill.evaluation.metrics import Resampling, difference
 from modelmill.evaluation.non_inferiority import Comparison, compare, least_items
 from modelmill.evaluation.slices import Part, compare_parts, negative_flips, parts_of
-from modelmill.registry.gates.answers import FIRST, both_answers, evidence_of, records_of
+from modelmill.registry.evidence import EVALUATION
+from modelmill.registry.gates.answers import FIRST, both_answers, records_of
 from modelmill.registry.gates.base import Case, Finding
 from modelmill.specs.product import SMALLER_IS_BETTER
 from modelmill.specs.registry import CalibrationGate, NonInferiorityGate, SlicesGate
@@ -55,7 +56,7 @@ def _rounded(value: float) -> str:
 
 def _beside_baselines(declared: NonInferiorityGate, case: Case) -> Finding:
     """By the paired intervals of the evaluation: the baselines' answers themselves are not kept."""
-    report = evidence_of(case.subject, "evaluation.json")
+    report = case.subject.read(EVALUATION)
     metric, items = report["metric"], report["items"]
     if declared.metric not in (None, metric):
         raise DataError(

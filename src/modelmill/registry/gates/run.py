@@ -8,7 +8,7 @@ from typing import Any
 
 from modelmill.errors import UserError
 from modelmill.progress import bar
-from modelmill.registry.gates import behaviour, comparison, contract
+from modelmill.registry.gates import behaviour, comparison, contents, contract, provenance, quality
 from modelmill.registry.gates.base import Case, Finding, Status
 from modelmill.specs.registry import Gates
 
@@ -16,6 +16,16 @@ Check = Callable[[Any, Case], Finding]
 """(declaration of the gate, case) -> finding. A `UserError` counts as 'fail'."""
 
 CHECKS: dict[str, Check] = {
+    "commit": provenance.commit,
+    "data": provenance.data,
+    "environment": provenance.environment,
+    "digest": contents.digest,
+    "no_pickle": contents.no_pickle,
+    "signature": contents.signature,
+    "clean_load": contents.clean_load,
+    "floors": quality.floors,
+    "overlap": quality.overlap,
+    "card": quality.card,
     "non_inferiority": comparison.non_inferiority,
     "slices": comparison.slices,
     "robustness": behaviour.robustness,

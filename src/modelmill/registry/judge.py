@@ -1,0 +1,149 @@
+"""Judging a version for a stage: its gates are asked, and the report is kept with its run."""
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from modelmill.errors import IntegrityError, NotFoundError, TransitionError
+from modelmill.registry.desk import Desk
+from modelmill.registry.events import now
+from modelmill.registry.evidence import LINEAGE
+from modelmill.registry.fetch import fetch, read_text
+from modelmill.registry.gates.base import Case, Subject
+from modelmill.registry.gates.contents import changed
+from modelmill.registry.gates.run import GateReport, Result, run_gates
+from modelmill.registry.state import State
+from modelmill.registry.store import log_text
+from modelmill.registry.verbs import Judged, known, policy_hash
+from modelmill.registry.versions import registered_versions
+from modelmill.specs.backbone import BackboneSpec
+from modelmill.specs.product import ProductSpec
+
+
+class Declared(TypedDict):
+    """What a version is judged by, beside `registry.yml`: declarations, the project's root, the test split's file."""
+
+    product: ProductSpec
+    backbone: BackboneSpec
+    root: Path
+    test: Path
+
+
+def judge(desk: Desk, name: str, version: int, stage: str, **declared: Unpack[Declared]) -> tuple[Judged, GateReport]:
+    """Ask the gates of a stage about a version, against what the stage holds, and keep the report with the run.
+
+    Args:
+        desk: of the registry.
+        name: of the model.
+        version: that wants to enter.
+        stage: that it wants to enter.
+        declared: `product`, `backbone`, `root` and `test`.
+
+    Raises:
+        NotFoundError: when the ledger does not know the version.
+        TransitionError: when there is no such stage.
+        RegistryError: when files of the version or the incumbent cannot be had.
+    """
+    state, incumbent, policy = _stands(desk, name, version, stage, declared["product"])
+    with tempfile.TemporaryDirectory() as scratch:
+        wanted = {version} if incumbent is None else {version, incumbent}
+        subjects = {one: _subject(desk, name, one, state, Path(scratch)) for one in wanted}
+        case = Case(
+            subject=subjects[version],
+            incumbent=None if incumbent is None else subjects[incumbent],
+            stage=stage,
+            test_uses=_test_uses(desk, name, subjects[version]),
+            **declared,
+        )
+        results = run_gates(desk.spec.stages[stage].gates, case)
+    registered = state.registered[version]
+    report = GateReport(name, version, registered.digest, stage, incumbent, policy, now().isoformat(), results)
+    assert registered.run_id, "without a run there is no evidence"
+    log_text(desk.settings, registered.run_id, report_path(stage, report.hash), report.text())
+    return _judged(report, report.hash), report
+
+
+def known_report(
+    desk: Desk, name: str, version: int, stage: str, product: ProductSpec
+) -> tuple[Judged, GateReport] | None:
+    """The report that an open request is about, if it still holds: same rules, incumbent and files.
+
+    Args:
+        desk: of the registry.
+        name: of the model.
+        version: that wants to enter.
+        stage: that it wants to enter.
+        product: whose floors belong to the rules.
+
+    Returns:
+        None when nobody asked, the rules or the incumbent changed, or the report is gone: judge again.
+
+    Raises:
+        IntegrityError: when the report, or the files of the version, are not those of the request.
+    """
+    state, incumbent, policy = _stands(desk, name, version, stage, product)
+    registered, asked = state.registered[version], state.request_for(version, stage, now())
+    if asked is None or registered.run_id is None:
+        return None
+    about = (asked.event.policy, asked.event.incumbent, asked.event.digest)
+    if about != (policy, incumbent, registered.digest):
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            text = read_text(desk.settings, registered.run_id, report_path(stage, asked.event.report), Path(scratch))
+        except NotFoundError:
+            return None
+        wrong = changed(_subject(desk, name, version, state, Path(scratch)))
+    if hashlib.sha256(text.encode()).hexdigest() != asked.event.report:
+        wrong.append("gate report")
+    if wrong:
+        raise IntegrityError(f"since version {version} of '{name}' was asked for, its {', '.join(wrong)} changed")
+    report = read_report(text)
+    return _judged(report, asked.event.report), report
+
+
+def report_path(stage: str, report: str) -> str:
+    """Where a report is kept in the version's run; `report` is its hash."""
+    return f"gates/{stage}-{report[:12]}.json"
+
+
+def read_report(text: str) -> GateReport:
+    """A report from its file."""
+    fields = json.loads(text)
+    del fields["schema"], fields["passed"]
+    return GateReport(**{**fields, "results": [Result(**result) for result in fields["results"]]})
+
+
+def _stands(desk: Desk, name: str, version: int, stage: str, product: ProductSpec) -> tuple[State, int | None, str]:
+    """What the ledger says, which version the stage holds that another would replace, and the hash of the rules."""
+    if stage not in desk.spec.stages:
+        raise TransitionError(f"there is no stage '{stage}'; expected one of {', '.join(desk.spec.stages)}")
+    state = desk.state(name)
+    known(state, version)
+    held = None if stage in (desk.spec.first, desk.spec.retired) else state.holder(stage)
+    return state, held, policy_hash(desk.spec, stage, product.floors(stage))
+
+
+def _subject(desk: Desk, name: str, version: int, state: State, scratch: Path) -> Subject:
+    folder = scratch / str(version)
+    return fetch(desk.settings, name, desk.row(name, version), state.registered[version], folder)
+
+
+def _test_uses(desk: Desk, name: str, subject: Subject) -> int:
+    """How many versions were judged by the test split of this one."""
+    own = _test_split(subject.evidence)
+    return sum(_test_split(version.evidence) == own for version in registered_versions(desk.settings, [name]))
+
+
+def _test_split(evidence: Path) -> str | None:
+    path = evidence / LINEAGE
+    if not path.is_file():
+        return None
+    found: str = json.loads(path.read_text(encoding="utf-8"))["splits"]["test"]["sha256"]
+    return found
+
+
+def _judged(report: GateReport, hash_: str) -> Judged:
+    return Judged(report.version, report.stage, report.incumbent, report.policy, hash_, report.passed)

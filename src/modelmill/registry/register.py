@@ -1,0 +1,117 @@
+"""How versions get into the ledger: when they are registered, or later when nobody wrote it down."""
+
+import getpass
+import logging
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from modelmill.digest import folder_digest, tensor_digest
+from modelmill.errors import RegistryError
+from modelmill.registry.desk import Desk
+from modelmill.registry.events import Event, Registered
+from modelmill.registry.evidence import check_evidence, evidence_digest
+from modelmill.registry.fetch import evidence_folder, model_folder
+from modelmill.registry.gates.base import weights
+from modelmill.registry.ledger import Chain
+from modelmill.registry.readers import VersionRow
+from modelmill.registry.state import fold
+from modelmill.registry.store import create_version
+from modelmill.specs.mlflow import MlflowSpec
+from modelmill.specs.registry import RegistrySpec
+
+
+def register_version(
+    settings: MlflowSpec,
+    registry: RegistrySpec,
+    run: Mapping[str, Any],
+    model: Path,
+    evidence: Path,
+    example: pl.DataFrame,
+) -> dict[str, str]:
+    """Make a version of a model folder, and write it into the ledger; the alias of the first stage follows.
+
+    Args:
+        settings: where MLflow is.
+        registry: the stages.
+        run: `name` of the product and `run_id`.
+        model: folder with safetensors, tokenizer, config and product.json.
+        evidence: folder with the model card, the reports and the figures, kept with the run.
+        example: some records; their texts become the input example.
+
+    Returns:
+        name, version, alias, uri, run_id and the digest of the tensors.
+
+    Raises:
+        DataError: when the evidence is about another model.
+        RegistryError: when MLflow cannot be reached or refuses.
+    """
+    digest = tensor_digest(model)
+    check_evidence(evidence, digest)
+    number = create_version(settings, run, model, evidence, example, digest)
+    adopt(Desk(settings, registry), run["name"], getpass.getuser(), made=number)
+    return {
+        "name": run["name"],
+        "version": str(number),
+        "alias": registry.first,
+        "uri": f"models:/{run['name']}@{registry.first}",
+        "run_id": run["run_id"],
+        "digest": digest,
+    }
+
+
+def adopt(desk: Desk, name: str, actor: str, *, made: int | None = None) -> list[Registered]:
+    """Write versions into the ledger that MLflow has and the ledger does not know, in order of their numbers.
+
+    Those are of a time without a ledger, or of a process that was killed between the two writes. One whose files cannot
+    be had is left out, with a warning: nothing could ever be said of it.
+
+    Args:
+        desk: of the registry.
+        name: of the model.
+        actor: who adopts.
+        made: the version that the actor has just made, which is not adopted but its own.
+
+    Returns:
+        the events that were written.
+
+    Raises:
+        RegistryError: when the files of `made` cannot be had, or MLflow cannot be reached.
+    """
+    known = desk.state(name).registered
+    unknown = [row for row in desk.reader.versions(name) if row.number not in known]
+    written = []
+    for row in unknown:
+        try:
+            event = _registered(desk.settings, name, row, actor, "" if row.number == made else "adopted")
+        except RegistryError as error:
+            if row.number == made:
+                raise
+            logging.getLogger(__name__).warning("%s %d is left out: %s", name, row.number, error.message)
+            continue
+        if found := desk.ledger(name).transact(partial(_unless_known, event, desk.spec)):
+            assert isinstance(found, Registered)
+            written.append(found)
+    if written:
+        desk.act(name, lambda _: None)
+    return written
+
+
+def _registered(settings: MlflowSpec, name: str, row: VersionRow, actor: str, reason: str) -> Registered:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = model_folder(settings, name, row.number, Path(scratch) / "model")
+        evidence = evidence_folder(settings, row.run_id, Path(scratch) / "evidence") if row.run_id else None
+        return Registered(
+            actor=actor, reason=reason, version=row.number,
+            digest=tensor_digest(weights(folder)), files=folder_digest(folder),
+            evidence=evidence_digest(evidence) if evidence else None, run_id=row.run_id,
+        )  # fmt: skip
+
+
+def _unless_known(event: Registered, spec: RegistrySpec, chain: Chain) -> Event | None:
+    """Another process may have adopted the version in between."""
+    return None if event.version in fold(chain.events, spec).registered else event

@@ -1,0 +1,71 @@
+"""How versions get into the ledger."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from modelmill.digest import folder_digest, tensor_digest
+from modelmill.errors import RegistryError
+from modelmill.registry.desk import Desk
+from modelmill.registry.register import adopt
+from modelmill.registry.store import connected
+from tests.registry.conftest import Registry
+
+
+@pytest.fixture
+def desk(registry: Registry, tmp_path: Path) -> Desk:
+    """Versions 1, 2 and 3 that no ledger knows; the files of the second are gone."""
+    desk = registry.copy(tmp_path, 3)
+    shutil.rmtree(tmp_path / "model-1")
+    with connected(desk.settings) as client:
+        client.set_registered_model_alias("mood", "candidate", "1")
+    return desk
+
+
+def test_registration_is_an_event(registry: Registry, tmp_path: Path) -> None:
+    """With the digests of what MLflow holds; the alias follows."""
+    (event,) = registry.desk.ledger("mood").read().events
+    subject = registry.fetch(1, tmp_path)
+    assert event.kind == "registered"
+    assert (event.version, event.reason) == (1, "")
+    assert event.digest == tensor_digest(registry.project.root / "data/06_models/mood/model")
+    assert event.files == folder_digest(subject.model)
+    assert event.run_id == subject.run_id
+    assert registry.desk.reader.aliases("mood") == {"candidate": 1}
+
+
+def test_versions_that_the_ledger_does_not_know_are_adopted(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """In their order, once; the alias goes to the newest; one without files is left out, and told."""
+    with caplog.at_level(logging.WARNING):
+        written = adopt(desk, "mood", "ann")
+    assert [(event.version, event.actor, event.reason) for event in written] == [
+        (1, "ann", "adopted"),
+        (3, "ann", "adopted"),
+    ]
+    assert "mood 2 is left out: there is no folder" in caplog.text
+    assert desk.reader.aliases("mood") == {"candidate": 3}
+    assert adopt(desk, "mood", "ann") == []
+    assert len(desk.ledger("mood").read().events) == 2
+
+
+def test_what_was_killed_before_its_event_comes_first(desk: Desk) -> None:
+    """The version that is being registered is the last one, and not 'adopted'."""
+    written = adopt(desk, "mood", "ann", made=3)
+    assert [(event.version, event.reason) for event in written] == [(1, "adopted"), (3, "")]
+
+
+def test_a_version_of_ones_own_without_files_is_an_error(desk: Desk) -> None:
+    """It is not left out."""
+    with pytest.raises(RegistryError, match="there is no folder"):
+        adopt(desk, "mood", "ann", made=2)
+
+
+def test_another_may_adopt_at_the_same_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes second writes nothing."""
+    stale = desk.state("mood")
+    adopt(desk, "mood", "ann")
+    monkeypatch.setattr(desk, "state", lambda _: stale)
+    assert adopt(desk, "mood", "ben") == []
+    assert len(desk.ledger("mood").read().events) == 2
