@@ -15,8 +15,6 @@ from modelmill.registry.evidence import LINEAGE, PREDICTIONS
 from modelmill.registry.gates.base import Case, Finding, Subject
 
 FIRST = "a first version: nothing to be compared with"
-KEPT = 8
-"""Pairs of predictions that are kept in memory: three gates ask for the same one."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def both_answers(case: Case) -> Pair | Finding:
     return _predicted(*subjects, case.test, judged_on(case.subject))
 
 
-@lru_cache(KEPT)
+@lru_cache(1)  # three gates ask for the same pair
 def _predicted(version: Subject, incumbent: Subject, test: Path, digest: str) -> Pair:
     records = pl.read_parquet(test)
     assert table_digest(records) == digest, "records_of looked"

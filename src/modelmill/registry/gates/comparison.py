@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from modelmill.errors import DataError
-from modelmill.evaluation.metrics import Resampling, difference
+from modelmill.evaluation.metrics import METRICS, Resampling, difference
 from modelmill.evaluation.non_inferiority import Comparison, compare, least_items
 from modelmill.evaluation.slices import Part, compare_parts, negative_flips, parts_of
 from modelmill.registry.evidence import EVALUATION
@@ -21,10 +21,13 @@ def non_inferiority(declared: NonInferiorityGate, case: Case) -> Finding:
     """Not worse than the incumbent beyond the margin; a first version: than the baselines of its evaluation."""
     if case.incumbent is None:
         return _beside_baselines(declared, case)
+    metric = declared.metric or case.product.evaluation.metric
+    if metric not in METRICS:
+        raise DataError(f"`non_inferiority.metric` is `{metric}`; expected one of {', '.join(METRICS)}")
     pair = both_answers(case)
     if isinstance(pair, Finding):
         return pair
-    found = compare(*pair.outcomes(), declared.metric or case.product.evaluation.metric, declared)
+    found = compare(*pair.outcomes(), metric, declared)
     reason = _told(found, declared, case.incumbent.version)
     if found.verdict == "cannot tell":
         reason = (
