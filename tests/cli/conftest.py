@@ -27,7 +27,7 @@ from tests.conftest import Project, make_project
 STAGES: dict[str, Any] = {
     "stages": {
         "candidate": {},
-        "staging": {"from": ["candidate", "archived"]},
+        "staging": {"from": ["candidate", "archived"], "gates": {"floors": {}}},
         "production": {"from": "staging", "approvals": 1},
         "archived": {"from": ["candidate", "staging"]},
     },
