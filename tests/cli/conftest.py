@@ -27,7 +27,7 @@ from tests.conftest import Project, make_project
 STAGES: dict[str, Any] = {
     "stages": {
         "candidate": {},
-        "staging": {"from": ["candidate", "archived"]},
+        "staging": {"from": ["candidate", "archived"], "gates": {"floors": {}}},
         "production": {"from": "staging", "approvals": 1},
         "archived": {"from": ["candidate", "staging"]},
     },
@@ -135,11 +135,12 @@ def says(status: gates_run.Status) -> Callable[..., tuple[Judged, gates_run.Gate
     def judge(desk: Desk, name: str, version: int, stage: str, declared: Any) -> tuple[Judged, gates_run.GateReport]:
         assert declared.test.name == "test.parquet"
         floors = declared.product.gates.get(stage, [])
-        incumbent, policy = desk.state(name).holder(stage), policy_hash(desk.spec, stage, floors)
+        held = None if stage == "archived" else desk.state(name).holder(stage)
+        policy = policy_hash(desk.spec, stage, floors)
         results = [gates_run.Result("floors", True, status, "macro_f1 is 0.71", {"macro_f1": 0.71})]
         time = now().isoformat()
-        report = gates_run.GateReport(name, version, DIGESTS[version], stage, incumbent, policy, time, results)
-        return Judged(version, stage, incumbent, policy, report.hash, report.passed), report
+        report = gates_run.GateReport(name, version, DIGESTS[version], stage, held, policy, time, results)
+        return Judged(version, stage, held, policy, report.hash, report.passed), report
 
     return judge
 

@@ -145,6 +145,14 @@ def test_what_the_caller_expects_must_be_there(replaced: Registry) -> None:
     assert replaced.json("promote", "mood@1", "--to", "staging", "--expect-current", "2")["changed"]
 
 
+def test_any_number_of_versions_can_be_put_aside(registry: Registry) -> None:
+    """The retired stage has no alias, and who enters it replaces nobody."""
+    registry.say(promoted(1, "archived", START))
+    done = registry.json("promote", "mood@2", "--to", "archived")
+    assert (done["event"]["replaces"], done["aliases"]) == (None, {})
+    assert [row["stage"] for row in registry.json("show", "mood")["versions"]] == ["candidate", "archived", "archived"]
+
+
 def test_gates_that_say_no_stop_promotion_and_request(registry: Registry, modules: Callable[..., None]) -> None:
     """Exit code 3, the reasons on stderr, nothing in the ledger."""
     modules("judge", judge=says("fail"), known_report=lambda *_: None)

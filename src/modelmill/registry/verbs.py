@@ -249,10 +249,11 @@ def _may_enter(state: State, spec: RegistrySpec, version: int, stage: str) -> No
 
 
 def _incumbent_stays(state: State, judged: Judged) -> None:
-    if state.holder(judged.stage) != judged.incumbent:
+    held = None if judged.stage == state.retired else state.holder(judged.stage)  # retired ones take nobody's place
+    if held != judged.incumbent:
         raise ConflictError(
             f"version {judged.version} was compared with {_shown(judged.incumbent)}, but '{judged.stage}' holds "
-            f"{_shown(state.holder(judged.stage))} by now: another came first. Look at `kedro model history`, then try "
+            f"{_shown(held)} by now: another came first. Look at `kedro model history`, then try "
             "again."
         )
 

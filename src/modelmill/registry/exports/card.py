@@ -8,9 +8,8 @@ def card(facts: Facts) -> str:
     """The card of the evaluation, then stage, approvals and gates."""
     details = facts.details
     ended = f" It was {details['ended']}." if details["ended"] else ""
-    place = (
-        f"Version {facts.version} of `{facts.name}` is in the stage `{facts.stage}` since {details['since']}.{ended}"
-    )
+    since = f"is in the stage `{facts.stage}` since {markdown.moment(details['since'])}"
+    place = f"Version {facts.version} of `{facts.name}` {since}.{ended}"
     sections = [
         facts.card.strip() or f"# {facts.name}\n\nThis version has no model card.",
         f"## Registry\n\n{place} Digest of its tensors: `{details['digest']}`.",
