@@ -18,9 +18,10 @@ from modelmill.registry.evidence import check_evidence, evidence_digest
 from modelmill.registry.fetch import evidence_folder, model_folder
 from modelmill.registry.gates.base import weights
 from modelmill.registry.ledger import Chain
+from modelmill.registry.model_signing import SIGNATURE, check_keys, sign_if_asked
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import fold
-from modelmill.registry.store import create_version
+from modelmill.registry.store import create_version, log_text
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.registry import RegistrySpec
 
@@ -52,7 +53,9 @@ def register_version(
     """
     digest = tensor_digest(model)
     check_evidence(evidence, digest)
+    check_keys(registry)
     number = create_version(settings, run, model, evidence, example, digest)
+    _sign(settings, registry, run, number)
     adopt(Desk(settings, registry), run["name"], getpass.getuser(), made=number)
     return {
         "name": run["name"],
@@ -62,6 +65,12 @@ def register_version(
         "run_id": run["run_id"],
         "digest": digest,
     }
+
+
+def _sign(settings: MlflowSpec, registry: RegistrySpec, run: Mapping[str, str], number: int) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        if text := sign_if_asked(registry, model_folder(settings, run["name"], number, Path(scratch))):
+            log_text(settings, run["run_id"], SIGNATURE, text)
 
 
 def adopt(desk: Desk, name: str, actor: str, *, made: int | None = None) -> list[Registered]:
