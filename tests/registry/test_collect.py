@@ -117,7 +117,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 def wrong(desk: Desk) -> list[str]:
     """What `verify` finds."""
-    return [problem.what for problem in verify(desk, Path(), "mood", lambda row: files_of(desk, row))]
+    return [problem.what for problem in verify(desk, Path(), "mood", lambda row: files_of(desk, row), None)]
 
 
 def cut_off(desk: Desk, write: str, monkeypatch: pytest.MonkeyPatch) -> None:

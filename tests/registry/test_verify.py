@@ -21,7 +21,7 @@ from modelmill.registry.verify import Problem, verify
 from modelmill.specs.mlflow import MlflowSpec
 from tests.registry.backends import server, sqlite_desk
 from tests.registry.stages import by, promotion, spec_of
-from tests.registry.versions import add_version, files_of
+from tests.registry.versions import add_version, evidence_of, files_of
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def database(desk: Desk) -> Path:
 
 def found(desk: Desk) -> list[Problem]:
     """All that is wrong."""
-    return verify(desk, Path(), "mood", lambda row: files_of(desk, row))
+    return verify(desk, Path(), "mood", lambda row: files_of(desk, row), lambda run: evidence_of(desk, run))
 
 
 def one(desk: Desk) -> tuple[str, str, str]:
@@ -71,7 +71,7 @@ def test_nothing_is_wrong(desk: Desk) -> None:
     desk.act("mood", promotion(desk.spec, 1))
     assert found(desk) == []
     with pytest.raises(NotFoundError, match="there is no model 'moof'; there are first, mood"):
-        verify(desk, Path(), "moof", None)
+        verify(desk, Path(), "moof", None, None)
 
 
 @pytest.mark.parametrize("event", [1, 2, 4])
@@ -199,7 +199,7 @@ def test_a_flipped_bit(desk: Desk, file: str, place: int, what: str) -> None:
     flip_back = flip(files_of(desk, desk.row("mood", 1)) / file, place)
     try:
         problem = one(desk)
-        assert verify(desk, Path(), "mood", None) == []
+        assert verify(desk, Path(), "mood", None, None) == []
     finally:
         flip_back()
     assert problem[0].startswith(what)
@@ -216,14 +216,28 @@ def test_a_file_more(desk: Desk) -> None:
         added.unlink()
 
 
+def test_edited_evidence(desk: Desk) -> None:
+    """The figures that gates looked at."""
+    report = evidence_of(desk, desk.row("mood", 2).run_id) / "evaluation.json"
+    flip_back = flip(report, 0)
+    try:
+        what, where, _ = one(desk)
+    finally:
+        flip_back()
+    assert (what.partition(":")[0], where) == ("what the version is judged by is not as it was", "mood@2")
+
+
 def test_files_that_cannot_be_had(desk: Desk) -> None:
     """Is a problem of its own, with the reason."""
 
-    def gone(row: VersionRow) -> Path:
+    def gone(_: object) -> Path:
         raise RegistryError("no such bucket")
 
-    assert [(problem.what, problem.where, problem.todo) for problem in verify(desk, Path(), "mood", gone)] == [
-        ("the files cannot be had", f"mood@{version}", "no such bucket") for version in (1, 2)
+    problems = verify(desk, Path(), "mood", gone, gone)
+    assert [(problem.what, problem.where, problem.todo) for problem in problems] == [
+        (f"the {what} cannot be had", f"mood@{version}", "no such bucket")
+        for version in (1, 2)
+        for what in ("files", "evidence")
     ]
 
 
@@ -242,7 +256,7 @@ def test_a_server_is_looked_at_and_tidied_in_the_same_way(tmp_path: Path) -> Non
                 def folder(row: VersionRow) -> Path:
                     return model_folder(desk.settings, "mood", row.number, Path(scratch, str(row.number)))
 
-                return [problem.what for problem in verify(desk, Path(), "mood", folder)]
+                return [problem.what for problem in verify(desk, Path(), "mood", folder, None)]
 
         assert problems() == []
         assert collect(desk, "mood", by(hours=48), timedelta(0)) == [1]

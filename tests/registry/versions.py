@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 from modelmill.digest import folder_digest, tensor_digest
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Registered
+from modelmill.registry.evidence import evidence_digest
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.store import connected
 from tests.registry.stages import at
@@ -28,16 +29,20 @@ def add_version(desk: Desk, name: str = "mood", time: datetime | None = None) ->
             known.experiment_id if known else client.create_experiment("e", None if remote else desk.settings.artifacts)
         )
         run = client.create_run(experiment).info.run_id
+        client.log_text(run, "{}", "evaluation.json")
         model = client.create_logged_model(experiment, "model", run)
         client.log_model_artifacts(model.model_id, scratch)
         client.finalize_logged_model(model.model_id, "READY")
         desk.writer.create_model(name)
         digest, files = tensor_digest(weights), folder_digest(Path(scratch))
+        judged_by = evidence_digest(Path(client.download_artifacts(run, "", scratch)))
         tags = {"digest": digest, "product": name}
         number = int(
             client.create_model_version(name, f"models:/{model.model_id}", run, tags, model_id=model.model_id).version
         )
-    event = Registered(actor="ann", time=time or at(0), version=number, digest=digest, files=files, run_id=run)
+    event = Registered(
+        actor="ann", time=time or at(0), version=number, digest=digest, files=files, evidence=judged_by, run_id=run
+    )
     desk.act(name, lambda _: event)
     return number
 
@@ -46,3 +51,9 @@ def files_of(desk: Desk, row: VersionRow) -> Path:
     """Where the files of a version lie."""
     with connected(desk.settings) as client:
         return Path(client.get_logged_model(row.source.removeprefix("models:/")).artifact_location)
+
+
+def evidence_of(desk: Desk, run_id: str) -> Path:
+    """Where the evidence of a run lies."""
+    with connected(desk.settings) as client:
+        return Path(client.get_run(run_id).info.artifact_uri)

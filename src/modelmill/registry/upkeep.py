@@ -26,16 +26,19 @@ class Mended:
 
 def problems_of(office: Office, name: str) -> list[dict[str, str]]:
     """Everything of a model that is not as it was written: what, where, what was expected, what to do."""
-    from modelmill.registry.fetch import model_folder
+    from modelmill.registry.fetch import evidence_folder, model_folder
     from modelmill.registry.verify import verify
 
+    desk = office.desk
     with tempfile.TemporaryDirectory() as scratch:
 
         def files_of(row: VersionRow) -> Path:
-            files: Path = model_folder(office.desk.settings, name, row.number, Path(scratch) / str(row.number))
-            return files
+            return model_folder(desk.settings, name, row.number, Path(scratch, str(row.number)))
 
-        return [asdict(problem) for problem in verify(office.desk, office.root, name, files_of)]
+        def evidence_of(run_id: str) -> Path:
+            return evidence_folder(desk.settings, run_id, Path(scratch, run_id))
+
+        return [asdict(problem) for problem in verify(desk, office.root, name, files_of, evidence_of)]
 
 
 def mend(office: Office, name: str, want: Want) -> Mended:

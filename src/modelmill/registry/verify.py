@@ -10,6 +10,8 @@ from modelmill.errors import NotFoundError, UserError
 from modelmill.registry.approvals import unapproved
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Registered
+from modelmill.registry.evidence import evidence_digest
+from modelmill.registry.gates.base import weights
 from modelmill.registry.ledger import HEAD, SUFFIX, Chain
 from modelmill.registry.notify import CURSOR
 from modelmill.registry.projection import differences
@@ -19,8 +21,8 @@ from modelmill.registry.state import fold
 FilesOf = Callable[[VersionRow], Path]
 """The folder that MLflow logged of a version, on this disk; raises `UserError` when it cannot be had."""
 
-WEIGHTS = "artifacts/model"
-"""In the folder that MLflow logged, the one with the tensors."""
+EvidenceOf = Callable[[str], Path]
+"""The folder of what is kept with a run, on this disk; raises `UserError` when it cannot be had."""
 
 RESTORE = "find out who changed it, and bring it back from a backup"
 
@@ -35,7 +37,9 @@ class Problem:
     todo: str
 
 
-def verify(desk: Desk, root: Path, name: str, files_of: FilesOf | None) -> list[Problem]:
+def verify(
+    desk: Desk, root: Path, name: str, files_of: FilesOf | None, evidence_of: EvidenceOf | None
+) -> list[Problem]:
     """Everything that is wrong with a model; nothing is changed.
 
     A ledger whose every event was written again, mark and all, holds together and is not noticed; signed approvals and
@@ -46,6 +50,7 @@ def verify(desk: Desk, root: Path, name: str, files_of: FilesOf | None) -> list[
         root: the project's folder, with the keys of those who approve.
         name: of the model.
         files_of: gives the files of a version; None leaves them unread.
+        evidence_of: gives the evidence of a run; None leaves it unread.
 
     Returns:
         problems, those of the ledger first; of a ledger that is not whole, aliases and approvals are not judged.
@@ -65,8 +70,13 @@ def verify(desk: Desk, root: Path, name: str, files_of: FilesOf | None) -> list[
         found += [*_of_the_aliases(desk, name, chain), *_of_the_approvals(desk, root, name, chain)]
     gone = fold(chain.events, desk.spec).collected
     for event in chain.events:
-        if files_of and isinstance(event, Registered) and event.version in rows and event.version not in gone:
-            found += _of_the_files(f"{name}@{event.version}", event, rows[event.version], files_of)
+        if not isinstance(event, Registered) or event.version not in rows or event.version in gone:
+            continue
+        where = f"{name}@{event.version}"
+        if files_of:
+            found += _of_the_files(where, event, rows[event.version], files_of)
+        if evidence_of and event.run_id and event.evidence:
+            found += _of_the_evidence(where, event.run_id, event.evidence, evidence_of)
     return found
 
 
@@ -142,13 +152,25 @@ def _of_the_files(where: str, event: Registered, row: VersionRow, files_of: File
     if (is_ := folder_digest(folder)) == event.files:
         return
     try:
-        weights = tensor_digest(folder / WEIGHTS)
+        found = tensor_digest(weights(folder))
     except (OSError, ValueError, KeyError, AssertionError, struct.error):
-        weights = "unreadable"
-    if weights != event.digest:
-        yield Problem(f"the digest of the weights is {weights}", where, event.digest, RESTORE)
+        found = "unreadable"
+    if found != event.digest:
+        yield Problem(f"the digest of the weights is {found}", where, event.digest, RESTORE)
     else:
         yield Problem(f"a file beside the weights is not as it was: all files have {is_}", where, event.files, RESTORE)
+
+
+def _of_the_evidence(where: str, run_id: str, expected: str, evidence_of: EvidenceOf) -> Iterator[Problem]:
+    try:
+        is_ = evidence_digest(evidence_of(run_id))
+    except UserError as error:
+        yield Problem("the evidence cannot be had", where, "evidence as it was registered", error.message)
+        return
+    if is_ != expected:
+        yield Problem(
+            f"what the version is judged by is not as it was: the evidence has {is_}", where, expected, RESTORE
+        )
 
 
 def _shown(version: int | None) -> str:
