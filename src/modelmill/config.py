@@ -117,7 +117,7 @@ class ProductConfigLoader(OmegaConfigLoader):
         Raises:
             DeclarationError: with every mistake of its files.
         """
-        return _or_raise(*self._registry)
+        return _or_raise(*self._registry).anchored(self._root)
 
     @cached_property
     def _mlflow(self) -> tuple[MlflowSpec | None, list[Problem]]:

@@ -6,6 +6,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
+LOADED = "registered_model_meta"
+
 
 def tensor_digest(folder: Path) -> str:
     """SHA-256 over all tensors of a model folder: sorted by name; name, dtype, shape, bytes.
@@ -47,13 +49,13 @@ def backbone_origin(folder: Path) -> dict[str, Any]:
 def folder_digest(folder: Path) -> str:
     """SHA-256 over all files of a folder: sorted relative POSIX paths, each with the SHA-256 of its bytes.
 
-    What is written by looking never counts: `__pycache__` by Python, and `registered_model_meta` by MLflow, into the
-    folder itself where `models:/NAME/VERSION` lies on this disk.
+    What is written when a version is only looked at never counts: `__pycache__` by Python, and at the top
+    `registered_model_meta` by MLflow, which notes there as which version it was loaded.
     """
     digest = hashlib.sha256()
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     for name in names:
-        if "__pycache__" not in name.split("/") and name != "registered_model_meta":
+        if "__pycache__" not in name.split("/") and name != LOADED:
             with (folder / name).open("rb") as stream:
                 digest.update(f"{name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -132,9 +132,9 @@ def registry(shelf: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mo
 def says(status: gates_run.Status) -> Callable[..., tuple[Judged, gates_run.GateReport]]:
     """A judge with one gate that answers so."""
 
-    def judge(desk: Desk, name: str, version: int, stage: str, **declared: Any) -> tuple[Judged, gates_run.GateReport]:
-        assert declared["test"].name == "test.parquet"
-        floors = declared["product"].gates.get(stage, [])
+    def judge(desk: Desk, name: str, version: int, stage: str, declared: Any) -> tuple[Judged, gates_run.GateReport]:
+        assert declared.test.name == "test.parquet"
+        floors = declared.product.gates.get(stage, [])
         incumbent, policy = desk.state(name).holder(stage), policy_hash(desk.spec, stage, floors)
         results = [gates_run.Result("floors", True, status, "macro_f1 is 0.71", {"macro_f1": 0.71})]
         time = now().isoformat()

@@ -12,8 +12,8 @@ from modelmill.registry import verbs
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import now
 from modelmill.registry.gates import run
-from modelmill.registry.gates.base import Case, Finding
-from modelmill.registry.judge import Declared, judge, known_report, read_report, report_path
+from modelmill.registry.gates.base import Case, Declared, Finding
+from modelmill.registry.judge import judge, known_report, read_report, report_path
 from modelmill.registry.register import adopt
 from modelmill.registry.store import connected
 from modelmill.specs.registry import RegistrySpec
@@ -67,7 +67,7 @@ def report_file(desk: Desk, version: int) -> Path:
 
 def test_a_version_is_judged(desk: Desk, declared: Declared) -> None:
     """Every gate answers, and the report is kept with the run under its hash."""
-    judged, report = judge(desk, "mood", 1, "staging", **declared)
+    judged, report = judge(desk, "mood", 1, "staging", declared)
     assert [(result.gate, result.status) for result in report.results] == [
         ("digest", "pass"), ("floors", "pass"), ("overlap", "pass"), ("card", "pass"),
     ]  # fmt: skip
@@ -84,21 +84,21 @@ def test_a_version_is_judged(desk: Desk, declared: Declared) -> None:
 def test_a_version_that_fails(desk: Desk, declared: Declared) -> None:
     """Other gates are asked all the same; verbs refuse it; the floors are part of the rules."""
     product = PRODUCT.model_copy(update={"description": ""})
-    judged, report = judge(desk, "mood", 1, "staging", **{**declared, "product": product})
+    judged, report = judge(desk, "mood", 1, "staging", replace(declared, product=product))
     assert [result.status for result in report.results] == ["pass", "pass", "pass", "fail"]
     assert not judged.passed
     assert json.loads(report_file(desk, 1).read_text())["passed"] is False
     floors = {"staging": [PRODUCT.floors("staging")[0].model_copy(update={"at_least": 0.99})]}
     stricter = PRODUCT.model_copy(update={"gates": floors})
-    assert judge(desk, "mood", 1, "staging", **{**declared, "product": stricter})[0].policy != judged.policy
+    assert judge(desk, "mood", 1, "staging", replace(declared, product=stricter))[0].policy != judged.policy
 
 
 def test_gates_see_the_incumbent(desk: Desk, declared: Declared, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the stage holds, with its files; and how often the test split was used."""
     seen: list[Case] = []
     monkeypatch.setitem(run.CHECKS, "card", lambda _, case: seen.append(case) or Finding("pass", ""))
-    enter(desk, judge(desk, "mood", 1, "staging", **declared)[0])
-    judged, report = judge(desk, "mood", 2, "staging", **declared)
+    enter(desk, judge(desk, "mood", 1, "staging", declared)[0])
+    judged, report = judge(desk, "mood", 2, "staging", declared)
     assert (judged.incumbent, report.incumbent) == (1, 1)
     first, second = seen
     assert (first.incumbent, first.test_uses) == (None, 2)
@@ -111,7 +111,7 @@ def test_gates_see_the_incumbent(desk: Desk, declared: Declared, monkeypatch: py
 def test_an_open_request_is_not_judged_again(desk: Desk, declared: Declared) -> None:
     """As long as rules and incumbent are the same, and the report is there."""
     assert known_report(desk, "mood", 1, "staging", PRODUCT) is None
-    judged, report = judge(desk, "mood", 1, "staging", **declared)
+    judged, report = judge(desk, "mood", 1, "staging", declared)
     request(desk, judged)
     assert known_report(desk, "mood", 1, "staging", PRODUCT) == (judged, report)
     assert known_report(desk, "mood", 1, "staging", PRODUCT.model_copy(update={"gates": {}})) is None
@@ -119,13 +119,13 @@ def test_an_open_request_is_not_judged_again(desk: Desk, declared: Declared) -> 
     path.rename(path.with_suffix(".away"))
     assert known_report(desk, "mood", 1, "staging", PRODUCT) is None
     path.with_suffix(".away").rename(path)
-    enter(desk, judge(desk, "mood", 2, "staging", **declared)[0])
+    enter(desk, judge(desk, "mood", 2, "staging", declared)[0])
     assert known_report(desk, "mood", 1, "staging", PRODUCT) is None
 
 
 def test_what_changed_since_a_request_is_an_error(desk: Desk, declared: Declared, tmp_path: Path) -> None:
     """The report, the files or the evidence."""
-    judged, _ = judge(desk, "mood", 1, "staging", **declared)
+    judged, _ = judge(desk, "mood", 1, "staging", declared)
     request(desk, judged)
     run_id = desk.row("mood", 1).run_id
     more, evaluation = (
@@ -144,11 +144,11 @@ def test_what_changed_since_a_request_is_an_error(desk: Desk, declared: Declared
 def test_what_cannot_be_judged(desk: Desk, declared: Declared) -> None:
     """A stage or a version that is not there."""
     with pytest.raises(TransitionError, match="no stage 'prod'; expected one of candidate, staging, archived"):
-        judge(desk, "mood", 1, "prod", **declared)
+        judge(desk, "mood", 1, "prod", declared)
     with pytest.raises(NotFoundError, match="no version 3"):
-        judge(desk, "mood", 3, "staging", **declared)
+        judge(desk, "mood", 3, "staging", declared)
     with connected(desk.settings) as client:
         client.create_model_version("mood", "/no/such/folder")
     adopt(desk, "mood", "ann")
     with pytest.raises(NotFoundError, match="no version 3"):
-        judge(desk, "mood", 3, "staging", **declared)
+        judge(desk, "mood", 3, "staging", declared)

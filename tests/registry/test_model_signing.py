@@ -173,8 +173,8 @@ def rules(**signing: str) -> RegistrySpec:
 def test_registration_signs_when_a_key_is_declared(root: Path) -> None:
     """The text is the signature; nothing is left in the folder."""
     before = sorted((root / "model").rglob("*"))
-    assert sign_if_asked(rules(), root, root / "model") is None
-    text = sign_if_asked(rules(model_key="ours.pem", model_public_key="ours.pub.pem"), root, root / "model")
+    assert sign_if_asked(rules().anchored(root), root / "model") is None
+    text = sign_if_asked(rules(model_key="ours.pem", model_public_key="ours.pub.pem").anchored(root), root / "model")
     assert text
     (root / "model.sig").write_text(text)
     check(root)
@@ -184,17 +184,17 @@ def test_registration_signs_when_a_key_is_declared(root: Path) -> None:
 def test_keys_that_do_not_belong_together_are_found_at_once(root: Path) -> None:
     """Not when the version is to be promoted."""
     with pytest.raises(IntegrityError, match="Key mismatch"):
-        sign_if_asked(rules(model_key="ours.pem", model_public_key="theirs.pub.pem"), root, root / "model")
+        sign_if_asked(rules(model_key="ours.pem", model_public_key="theirs.pub.pem").anchored(root), root / "model")
 
 
 def test_keys_are_tried_before_a_version_is_made(root: Path) -> None:
     """Else it would be there, and unsigned."""
-    check_keys(rules(), root)
-    check_keys(rules(model_key="ours.pem", model_public_key="ours.pub.pem"), root)
+    check_keys(rules().anchored(root))
+    check_keys(rules(model_key="ours.pem", model_public_key="ours.pub.pem").anchored(root))
     with pytest.raises(UserError, match=r"there is no key .*nobody.pem"):
-        check_keys(rules(model_key="nobody.pem"), root)
+        check_keys(rules(model_key="nobody.pem").anchored(root))
     with pytest.raises(IntegrityError, match="Key mismatch"):
-        check_keys(rules(model_key="ours.pem", model_public_key="theirs.pub.pem"), root)
+        check_keys(rules(model_key="ours.pem", model_public_key="theirs.pub.pem").anchored(root))
 
 
 def test_the_keys_of_the_how_to_are_good(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,4 +208,4 @@ def test_the_keys_of_the_how_to_are_good(root: Path, monkeypatch: pytest.MonkeyP
     subprocess.run(["bash", "-ec", commands], cwd=root, check=True, capture_output=True)
     assert (root / ".modelmill/model.pem").stat().st_mode & 0o077 == 0
     spec = rules(**yaml.safe_load(declared)["signing"])
-    assert sign_if_asked(spec, root, root / "model")
+    assert sign_if_asked(spec.anchored(root), root / "model")

@@ -40,6 +40,7 @@ class Post(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.got.append((self.headers, self.rfile.read(int(self.headers["content-length"]))))
         self.send_response(self.server.codes.pop(0) if self.server.codes else 204)
+        self.send_header("location", "/elsewhere")
         self.end_headers()
 
     def log_message(self, *_: object) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelmill.registry.desk import Desk
+from modelmill.registry.gates.base import Declared
 from modelmill.registry.gates.run import CHECKS
 from modelmill.registry.judge import judge
 from modelmill.specs.mlflow import MlflowSpec
@@ -38,7 +39,9 @@ def test_a_version_from_a_clean_repository_passes(project: Project) -> None:
     staging = REAL.stages["staging"].model_copy(update={"gates": Gates.model_validate(only)})
     spec = REAL.model_copy(update={"stages": {**REAL.stages, "staging": staging}})
     desk, test = Desk(MlflowSpec().anchored(root), spec), root / "data/03_primary/mood/test.parquet"
-    judged, report = judge(desk, "mood", 1, "staging", product=PRODUCT, backbone=BACKBONE, root=root, test=test)
+    judged, report = judge(
+        desk, "mood", 1, "staging", Declared(product=PRODUCT, backbone=BACKBONE, root=root, test=test)
+    )
     assert {result.gate: (result.status, result.reason) for result in report.results if result.status != "pass"} == {}
     assert [result.gate for result in report.results] == list(GATES)
     assert set(GATES) <= set(CHECKS)

@@ -8,8 +8,10 @@ from kedro.framework.hooks.markers import hook_spec
 from modelmill.config import ProductConfigLoader
 from modelmill.errors import DeclarationError
 from modelmill.registry.desk import Desk
-from modelmill.registry.office import Declared, Office
-from modelmill.specs.resolve import hint
+from modelmill.registry.gates.base import Declared
+from modelmill.registry.office import Office
+from modelmill.specs.backbone import ancestry
+from modelmill.specs.files import hint
 
 
 class RegistrySpecs:
@@ -62,4 +64,11 @@ def _declared(loader: ProductConfigLoader, root: Path, name: str) -> Declared:
     product = declarations.products[name]
     test = DataCatalog.from_config(loader["catalog"])[f"{name}.test"]
     described: dict[str, Any] = test._describe()
-    return Declared(product, declarations.backbones[product.backbone], root / str(described["filepath"]))
+    nearest, *ancestors = ancestry(product.backbone, declarations.backbones)
+    return Declared(
+        product=product,
+        backbone=declarations.backbones[nearest],
+        root=root,
+        test=root / str(described["filepath"]),
+        ancestors={one: declarations.backbones[one] for one in ancestors},
+    )

@@ -30,10 +30,9 @@ def collectable(events: list[Event], spec: RegistrySpec, at: datetime, age: time
         kept |= set(state.formers(stage))
         if stage != spec.retired and (holder := state.holder(stage)):
             kept.add(holder)
-    kept |= {number for number, place in state.places.items() if state.holds_one(place.stage)}
     kept |= {request.event.version for request in state.requests.values() if request.is_open(at)}
     others = [event for event in events if not isinstance(event, Collected)]  # else each `gc` would free others
-    kept |= {number for event in others[len(others) - spec.keep_events :] for number in _about(event, state)}
+    kept |= {number for event in others[max(0, len(others) - spec.keep_events) :] for number in _about(event, state)}
     return [number for number, event in state.registered.items() if number not in kept and event.time + age <= at]
 
 

@@ -23,12 +23,7 @@ def judged(office: Office, name: str, version: int, stage: str) -> tuple[Judged,
     from modelmill.registry.judge import judge
 
     check_stage(office.desk, stage)
-    declared = office.declared(name)
-    said: tuple[Judged, GateReport] = judge(
-        office.desk, name, version, stage,
-        product=declared.product, backbone=declared.backbone, root=office.root, test=declared.test,
-    )  # fmt: skip
-    return said
+    return judge(office.desk, name, version, stage, office.declared(name))
 
 
 def check(office: Office, ref: Ref, stage: str) -> GateReport:
@@ -105,7 +100,8 @@ def _judge_and_act(
     floors = {str(stage): gates for stage, gates in product.gates.items()}
     policy = verbs.policy_hash(desk.spec, asked.stage, floors.get(asked.stage, []))
     held = None if asked.stage in (desk.spec.first, desk.spec.retired) else state.holder(asked.stage)
-    trial = Judged(asked.version, asked.stage, held, policy, report="", passed=True)
+    requested = state.request_for(asked.version, asked.stage, asked.want.by.time)
+    trial = Judged(asked.version, asked.stage, held, policy, requested.event.report if requested else "", passed=True)
     if decide(state, trial) is None:
         return act(office, found, asked.want, lambda state: decide(state, trial), asked.already)
     from modelmill.registry.judge import known_report

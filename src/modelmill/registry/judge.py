@@ -4,34 +4,23 @@ import hashlib
 import json
 import tempfile
 from pathlib import Path
-from typing import TypedDict, Unpack
 
 from modelmill.errors import IntegrityError, NotFoundError, TransitionError
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import now
 from modelmill.registry.evidence import LINEAGE
 from modelmill.registry.fetch import fetch, read_text
-from modelmill.registry.gates.base import Case, Subject
+from modelmill.registry.gates.base import Case, Declared, Subject
 from modelmill.registry.gates.contents import changed
 from modelmill.registry.gates.run import GateReport, Result, run_gates
 from modelmill.registry.state import State
 from modelmill.registry.store import log_text
 from modelmill.registry.verbs import Judged, known, policy_hash
 from modelmill.registry.versions import registered_versions
-from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
 
 
-class Declared(TypedDict):
-    """What a version is judged by, beside `registry.yml`: declarations, the project's root, the test split's file."""
-
-    product: ProductSpec
-    backbone: BackboneSpec
-    root: Path
-    test: Path
-
-
-def judge(desk: Desk, name: str, version: int, stage: str, **declared: Unpack[Declared]) -> tuple[Judged, GateReport]:
+def judge(desk: Desk, name: str, version: int, stage: str, declared: Declared) -> tuple[Judged, GateReport]:
     """Ask the gates of a stage about a version, against what the stage holds, and keep the report with the run.
 
     Args:
@@ -39,14 +28,14 @@ def judge(desk: Desk, name: str, version: int, stage: str, **declared: Unpack[De
         name: of the model.
         version: that wants to enter.
         stage: that it wants to enter.
-        declared: `product`, `backbone`, `root` and `test`.
+        declared: what the project says of the model.
 
     Raises:
         NotFoundError: when the ledger does not know the version.
         TransitionError: when there is no such stage.
         RegistryError: when files of the version or the incumbent cannot be had.
     """
-    state, incumbent, policy = _stands(desk, name, version, stage, declared["product"])
+    state, incumbent, policy = _stands(desk, name, version, stage, declared.product)
     with tempfile.TemporaryDirectory() as scratch:
         wanted = {version} if incumbent is None else {version, incumbent}
         subjects = {one: _subject(desk, name, one, state, Path(scratch)) for one in wanted}
@@ -55,7 +44,8 @@ def judge(desk: Desk, name: str, version: int, stage: str, **declared: Unpack[De
             incumbent=None if incumbent is None else subjects[incumbent],
             stage=stage,
             test_uses=_test_uses(desk, name, subjects[version]),
-            **declared,
+            signing=desk.spec.signing,
+            **vars(declared),
         )
         results = run_gates(desk.spec.stages[stage].gates, case)
     registered = state.registered[version]

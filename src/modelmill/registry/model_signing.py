@@ -7,6 +7,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelmill.digest import LOADED
 from modelmill.errors import IntegrityError, UserError
 from modelmill.specs.registry import RegistrySpec
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 SIGNATURE = "model.sig"
 """The signature of a version, among the files of its run: a Sigstore bundle."""
-
-UNSIGNED = "registered_model_meta"
-"""MLflow writes name and version there when a version is loaded, on a local disk into the version itself."""
 
 WANTED = "expected an elliptic-curve key (P-256, P-384 or P-521) as PEM, `-----BEGIN"
 
@@ -77,12 +75,11 @@ def verify_folder(model: Path, signature: Path, public_key: Path) -> None:
         raise IntegrityError(f"the signature does not fit the files: {_first(error)}") from None
 
 
-def sign_if_asked(spec: RegistrySpec, root: Path, model: Path) -> str | None:
+def sign_if_asked(spec: RegistrySpec, model: Path) -> str | None:
     """Sign a version that is being registered, when `registry.yml` has a key for that.
 
     Args:
         spec: has the keys; when it has the public one too, the signature is checked by it at once.
-        root: the project's folder, from which the keys' paths are taken.
         model: the folder that MLflow logged, as the gates will get it.
 
     Returns:
@@ -97,17 +94,17 @@ def sign_if_asked(spec: RegistrySpec, root: Path, model: Path) -> str | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         signature = Path(folder) / SIGNATURE
-        sign_folder(model, root / Path(keys.model_key).expanduser(), signature)
+        sign_folder(model, Path(keys.model_key), signature)
         if keys.model_public_key is not None:
-            verify_folder(model, signature, root / Path(keys.model_public_key).expanduser())
+            verify_folder(model, signature, Path(keys.model_public_key))
         return signature.read_text(encoding="utf-8")
 
 
-def check_keys(spec: RegistrySpec, root: Path) -> None:
+def check_keys(spec: RegistrySpec) -> None:
     """Find out before a version is made whether it can be signed; raises what `sign_if_asked` would."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "anything").touch()
-        sign_if_asked(spec, root, Path(folder))
+        sign_if_asked(spec, Path(folder))
 
 
 def _there(key: Path) -> Path:
@@ -120,7 +117,7 @@ def _all_files(model: Path) -> "Hashing":
     """The library would leave out what belongs to git, and take from the signature what else was left out."""
     from model_signing.hashing import Config
 
-    return Config().set_ignored_paths(paths=[model / UNSIGNED], ignore_git_paths=False)
+    return Config().set_ignored_paths(paths=[model / LOADED], ignore_git_paths=False)
 
 
 def _first(error: Exception) -> str:

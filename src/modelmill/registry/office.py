@@ -12,23 +12,13 @@ from modelmill.registry.events import Event, Promoted, RolledBack
 from modelmill.registry.state import State
 from modelmill.registry.verbs import By, Expected
 from modelmill.registry.view import Ref, View, find_version, named_stages, whole
-from modelmill.specs.backbone import BackboneSpec
-from modelmill.specs.product import ProductSpec
-from modelmill.specs.resolve import hint
+from modelmill.specs.files import hint
 
 if TYPE_CHECKING:
+    from modelmill.registry.gates.base import Declared
     from modelmill.registry.gates.run import GateReport
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What the project declares of a model; `test` is the file of its test split."""
-
-    product: ProductSpec
-    backbone: BackboneSpec
-    test: Path
 
 
 @dataclass(frozen=True)
@@ -37,7 +27,7 @@ class Office:
 
     desk: Desk
     root: Path
-    declared: Callable[[str], Declared]
+    declared: "Callable[[str], Declared]"
     announce: Callable[[dict[str, Any], str], None]
 
 

@@ -20,9 +20,10 @@ from modelmill.registry.fetch import evidence_folder, model_folder
 from modelmill.registry.gates.base import weights
 from modelmill.registry.ledger import Chain
 from modelmill.registry.lineage import git
+from modelmill.registry.model_signing import SIGNATURE, check_keys, sign_if_asked
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import fold
-from modelmill.registry.store import create_version
+from modelmill.registry.store import create_version, log_text
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.registry import RegistrySpec
 
@@ -54,7 +55,9 @@ def register_version(
     """
     digest = tensor_digest(model)
     check_evidence(evidence, digest)
+    check_keys(registry)
     number = create_version(settings, run, model, evidence, example, digest)
+    _sign(settings, registry, run, number)
     adopt(Desk(settings, registry), run["name"], _registrar(), made=number)
     return {
         "name": run["name"],
@@ -70,6 +73,12 @@ def _registrar() -> str:
     """Who registers: MODELMILL_ACTOR, or git's user.email; a machine that trains need not have either."""
     email = (git(Path.cwd(), "config", "user.email") or b"").decode().strip()
     return os.environ.get("MODELMILL_ACTOR") or email or getpass.getuser()
+
+
+def _sign(settings: MlflowSpec, registry: RegistrySpec, run: Mapping[str, str], number: int) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        if text := sign_if_asked(registry, model_folder(settings, run["name"], number, Path(scratch))):
+            log_text(settings, run["run_id"], SIGNATURE, text)
 
 
 def adopt(desk: Desk, name: str, actor: str, *, made: int | None = None) -> list[Registered]:

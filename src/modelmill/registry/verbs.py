@@ -217,9 +217,12 @@ def check_approvals(
             f"'{judged.stage}' wants {rules.approvals} approval(s): ask for them by "
             f"`kedro model request NAME@{judged.version} --to {judged.stage}`"
         )
-    same = (asked.event.policy, asked.event.incumbent, asked.event.digest)
-    if same != (judged.policy, judged.incumbent, state.registered[judged.version].digest):
-        raise ApprovalError("the rules or what the stage holds changed since it was asked for: ask again")
+    same = (asked.event.policy, asked.event.incumbent, asked.event.digest, asked.event.report)
+    if same != (judged.policy, judged.incumbent, state.registered[judged.version].digest, judged.report):
+        raise ApprovalError(
+            "the rules, what the stage holds or the gate report changed since it was asked for: ask again by "
+            f"`kedro model request NAME@{judged.version} --to {judged.stage}`"
+        )
     people = {
         one.actor
         for one in asked.approvals

@@ -10,8 +10,8 @@ from modelmill.registry.events import Event, Registered
 from modelmill.registry.projection import Difference, differences
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import Place, State, fold
+from modelmill.specs.files import hint
 from modelmill.specs.registry import RegistrySpec
-from modelmill.specs.resolve import hint
 
 
 @dataclass(frozen=True)

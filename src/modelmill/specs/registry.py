@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -224,6 +225,12 @@ class RegistrySpec(Spec):
                 yield ("stages", name, "approvals"), f"{stage.approvals} approvals of {people} people: lower it"
         if self.retired not in known[1:]:
             yield ("retired",), f"'{self.retired}' is no stage behind the first; {hint(self.retired, known[1:])}"
+
+    def anchored(self, root: Path) -> Self:
+        """The same with paths of keys taken from the project's root, wherever a command is started."""
+        paths = self.signing.model_dump(include={"allowed_signers", "model_key", "model_public_key"}, exclude_none=True)
+        update = {name: str(root / Path(path).expanduser()) for name, path in paths.items()}
+        return self.model_copy(update={"signing": self.signing.model_copy(update=update)})
 
     @property
     def first(self) -> str:

@@ -19,8 +19,8 @@ DETAILS: dict[str, Any] = {
     "metrics": {},
     "evidence": {"approvals": [{"actor": "bob", "time": START, "signed": True, "reason": "fine | good"}]},
     "events": [
-        {"seq": 7, "kind": "promoted", "time": "2026-05-02T12:00:00Z", "actor": "ann", "what": "version 2: staging -> production",
-         "reason": "", "version": 2, "stage": "production", "replaces": 1},
+        {"seq": 7, "kind": "promoted", "time": "2026-05-02T12:00:00Z", "actor": "ann",
+         "what": "version 2: staging -> production", "reason": "", "version": 2, "stage": "production", "replaces": 1},
         {"seq": 9, "kind": "rolled_back", "time": "2026-05-04T12:00:00Z", "actor": "ann", "what": "back to version 2",
          "reason": "", "version": 2, "stage": "production", "replaces": 3},
     ],

@@ -56,25 +56,33 @@ class Subject:
         return path
 
 
-@dataclass(frozen=True)
-class Case:
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What the project declares of a model.
+
+    `ancestors` are the backbones that `backbone` goes on from, by name, nearest first; `root` is the project's folder,
+    `test` the file of the product's test split, which need not be there or the right one.
+    """
+
+    product: ProductSpec
+    backbone: BackboneSpec
+    root: Path
+    test: Path
+    ancestors: Mapping[str, BackboneSpec] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case(Declared):
     """A version that wants to enter a stage, and all that its gates may look at.
 
-    `incumbent` is what the stage holds, if anything; `test` the file of the product's test split, which need not be
-    there or the right one; `test_uses` how many versions were judged by that same split, this one included.
-    `ancestors` are the backbones that `backbone` goes on from, by name, nearest first; `signing` has the public key of
-    signed models.
+    `incumbent` is what the stage holds, if anything; `test_uses` how many versions were judged by the same test split,
+    this one included; `signing` has the public key of signed models.
     """
 
     subject: Subject
     incumbent: Subject | None
-    product: ProductSpec
-    backbone: BackboneSpec
     stage: str
-    root: Path
-    test: Path
     test_uses: int
-    ancestors: Mapping[str, BackboneSpec] = field(default_factory=dict)
     signing: SigningSpec = field(default_factory=SigningSpec)
 
 

@@ -21,7 +21,7 @@ def signed(declared: Gate, case: Case) -> Finding:
     if not signature.is_file():
         return Finding("fail", f"the version is not signed: its run has no {SIGNATURE}", {"public_key": key})
     try:
-        verify_folder(case.subject.model, signature, case.root / Path(key).expanduser())
+        verify_folder(case.subject.model, signature, Path(key))
     except IntegrityError as error:
         return Finding("fail", error.message, {"public_key": key})
     return Finding("pass", f"signed by the key of {key}", {"public_key": key})
