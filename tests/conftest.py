@@ -79,6 +79,7 @@ TINY_PRODUCT: dict[str, Any] = {
         "task": "text_classification",
         "source": {"files": "data/01_raw/reviews/{label}.txt"},
         "backbone": "tiny",
+        "card": {"intended_use": "Tests.", "limitations": "Knows six words.", "owner": "ann@example.com"},
         "tokenization": {"max_tokens": 48},
         "training": {
             "max_epochs": 4,

@@ -54,14 +54,13 @@ def test_four_verdicts(metric: str) -> None:
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "weighted_f1"])
 def test_too_few_items_cannot_tell_though_the_bound_would_pass(metric: str) -> None:
-    """The same answers to 20 items: resampling bounds the loss by 0, but 14% might differ."""
+    """The same answers to 20 items: resampling alone would bound the loss by 0, but 14% might differ."""
     found = compare(*planted(0, 0, 20), metric, RULE)
     assert (found.verdict, found.disagreements) == ("cannot tell", 0)
     assert found.bounds["disagreement"] == pytest.approx(0.139, abs=0.001)
     assert found.bounds["power"] < 0.1
     assert 1500 < found.bounds["needed"] < 3000
-    if metric != "accuracy":
-        assert found.bounds["low"] == 0
+    assert found.bounds["low"] == pytest.approx(-0.119, abs=0.01)
 
 
 def test_so_many_as_are_said_to_do_do() -> None:
@@ -127,19 +126,11 @@ def test_over_seeds_too_few_items_cannot_tell(disagreement: float) -> None:
     assert np.mean([one.verdict == "cannot tell" for one in equal]) > 0.9
 
 
-def test_a_few_seeds_by_bootstrap() -> None:
-    """The same by macro-F1, which is resampled: 40 seeds."""
-    equal, lost = rates("macro_f1", 1771, 0.04, 40)
-    assert np.mean([one.verdict == "not worse" for one in equal]) >= 0.8
-    assert np.mean([one.verdict == "not worse" for one in lost]) <= 0.2
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("disagreement", [0.04, 0.08])
 def test_over_seeds_by_bootstrap(disagreement: float) -> None:
-    """200 seeds by macro-F1; the percentile bootstrap lets up to 7 of 100 pass that lose the margin, not 5."""
+    """200 seeds by macro-F1."""
     equal, lost = rates("macro_f1", 1771, disagreement, SEEDS)
     told = [one for one in equal if one.bounds["power"] >= 0.8]
     assert len(told) > 0.8 * SEEDS
     assert np.mean([one.verdict == "not worse" for one in told]) >= 0.8
-    assert np.mean([one.verdict == "not worse" for one in lost]) <= 0.07 + SLIPS
+    assert np.mean([one.verdict == "not worse" for one in lost]) <= 0.05 + SLIPS

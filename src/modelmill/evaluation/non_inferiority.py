@@ -91,8 +91,7 @@ def accuracy_bounds(wins: ArrayLike, losses: ArrayLike, items: int, rule: NonInf
     """Bounds of the accuracy from the items that one of the two alone had right."""
     b, c = np.asarray(wins, float), np.asarray(losses, float)
     _, rate = share_bounds(b + c, items, rule.confidence)
-    assumed = score_variance(rate / 2, rate / 2, 1, -rule.margin)
-    power, needed = _power(items, np.sqrt(assumed), np.sqrt(rate), rule)
+    power, needed = _power(items, *_deviations(rate, rule.margin), rule)
     low, high = score_bound(b, c, items, rule.confidence), -score_bound(c, b, items, rule.confidence)
     return Bounds((b - c) / items, low, high, rate, power, needed)
 
@@ -100,9 +99,9 @@ def accuracy_bounds(wins: ArrayLike, losses: ArrayLike, items: int, rule: NonInf
 def bootstrap_bounds(version: Outcome, incumbent: Outcome, metric: str, rule: NonInferiorityGate) -> Bounds:
     """Bounds of any metric by paired resampling.
 
-    Resamples of few disagreements vary too little, and of none not at all. So the standard error that the power is
-    reckoned with is scaled up to the upper bound of the disagreement, and at least what disagreement of that size makes
-    when it falls on any items alike.
+    Resamples of few disagreements vary too little, and of none not at all. So the bounds are widened by as much as the
+    score interval of the same answers' accuracy is wider than the normal one, and the power is reckoned with the upper
+    bound of the disagreement; both in units of `answer_weight`.
     """
     found = difference(version, incumbent, metric, Resampling(rule.resamples, 2 * rule.confidence - 1, rule.seed))
     gain, low, high = found["value"], found["low"], found["high"]
@@ -110,12 +109,35 @@ def bootstrap_bounds(version: Outcome, incumbent: Outcome, metric: str, rule: No
         gain, low, high = -gain, -high, -low
     items, differ = len(version.true), int((version.predicted != incumbent.predicted).sum())
     spread = (high - low) / (2 * quantile(rule.confidence)) * np.sqrt(items)
-    rate = float(share_bounds(differ, items, rule.confidence)[1])
+    rate = share_bounds(differ, items, rule.confidence)[1]
+    assumed = true = np.array(spread)
     if metric not in BY_CONFIDENCE:
-        scaled = spread * np.sqrt(rate * items / differ) if differ else 0.0
-        spread = max(scaled, answer_weight(incumbent, metric) * np.sqrt(rate))
-    power, needed = _power(items, np.array(spread), np.array(spread), rule)
-    return Bounds(np.array(gain), np.array(low), np.array(high), np.array(rate), power, needed)
+        weight = max(answer_weight(incumbent, metric), 1e-9)
+        below, above = _widening(version, incumbent, rule.confidence)
+        low, high = low - weight * below, high + weight * above
+        scaled = spread * np.sqrt(rate * items / max(differ, 1))
+        assumed, true = (np.maximum(scaled, weight * one) for one in _deviations(rate, rule.margin / weight))
+    power, needed = _power(items, assumed, true, rule)
+    return Bounds(np.array(gain), np.array(low), np.array(high), rate, power, needed)
+
+
+def _widening(version: Outcome, incumbent: Outcome, confidence: float) -> tuple[float, float]:
+    """By how much the score interval of the accuracy reaches farther than the normal one, down and up."""
+    ours, theirs = (one.true == one.predicted for one in (version, incumbent))
+    wins, losses, items = int((ours & ~theirs).sum()), int((theirs & ~ours).sum()), len(ours)
+    gain = (wins - losses) / items
+    normal = quantile(confidence) * np.sqrt(((wins + losses) / items - gain**2) / items)
+    reaches = (
+        gain - score_bound(wins, losses, items, confidence),
+        -score_bound(losses, wins, items, confidence) - gain,
+    )
+    below, above = (max(0.0, float(reach - normal)) for reach in reaches)
+    return below, above
+
+
+def _deviations(rate: Floats, margin: float) -> tuple[Floats, Floats]:
+    """Standard deviations of one item's difference, at a loss of the margin as the score test takes it, and at none."""
+    return np.sqrt(score_variance(rate / 2, rate / 2, 1, -min(margin, 0.99))), np.sqrt(rate)
 
 
 def least_items(rule: NonInferiorityGate) -> int:

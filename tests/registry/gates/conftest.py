@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from modelmill.records import table_digest
+from modelmill.registry.clean_process import Answers
 from modelmill.registry.gates import answers
 from modelmill.registry.gates.base import Case, Subject
 from modelmill.specs.backbone import BackboneSpec
@@ -23,16 +24,6 @@ SIGNATURE = {
     "outputs": '[{"type": "string", "name": "label", "required": true},'
     ' {"type": "double", "name": "p_neg", "required": true}]',
 }
-
-
-@dataclass(frozen=True)
-class Said:
-    """As `clean_process.Answers`."""
-
-    table: pl.DataFrame
-    load_seconds: float
-    seconds: list[float]
-    peak_memory_bytes: int
 
 
 class Bench:
@@ -52,7 +43,7 @@ class Bench:
         self.digest = table_digest(self.records)
         self.wrong: dict[int, set[int]] = {}
         self.asked: list[tuple[int, int]] = []
-        self.speed = {1: 0.010, 2: 0.010}
+        self.speeds = {1: [0.010, 0.010], 2: [0.010, 0.010]}
 
     def version(self, number: int, wrong: set[int], *, judged_on: str = "", kept: bool = True) -> Subject:
         """A version that has these records wrong; `judged_on` another test split than that on the disk."""
@@ -88,7 +79,7 @@ class Bench:
         case = Case(version, incumbent, product, backbone, "production", self.root, self.root / "test.parquet", 3)
         return replace(case, **changes)
 
-    def ask(self, model: Path, texts: Sequence[str], *, singly: bool = False) -> Said:
+    def ask(self, model: Path, texts: Sequence[str], *, singly: bool = False) -> Answers:
         """Stands in for `answers.ask`: the version in that folder answers, by the record's number in the text."""
         number = int(model.parent.name.removeprefix("v"))
         self.asked.append((number, len(texts)))
@@ -98,8 +89,8 @@ class Bench:
             {"label": [row["predicted"] for row in rows], "score": 0.9}
             | {f"p_{label}": [row[f"p_{label}"] for row in rows] for label in LABELS}
         )
-        seconds = [5.0, 5.0, 5.0] + [self.speed[number]] * (len(texts) - 3) if singly else [1.0]
-        return Said(table, 1.0, seconds, 100 * 2**20)
+        seconds = [5.0, 5.0, 5.0] + [self.speeds[number].pop()] * (len(texts) - 3) if singly else [1.0]
+        return Answers(table, 1.0, seconds, 100 * 2**20)
 
     lost: Callable[[int, str], dict[str, Any]] = staticmethod(
         lambda number, text: {"predicted": "pos" if PART_OF_POS.search(text) else "neg", "p_neg": 0.5, "p_pos": 0.5}

@@ -74,13 +74,21 @@ def test_cost_is_measured_in_turn(bench: Bench) -> None:
 
 def test_what_is_too_slow_or_too_large_is_named(bench: Bench) -> None:
     """Half as fast, and a megabyte beside hardly anything."""
-    bench.speed[2] = 0.020
+    bench.speeds[2] = [0.020, 0.020]
     case = bench.case(bench.version(2, set()), bench.version(1, set()))
     (case.subject.model / "weights").write_bytes(b"0" * 2**20)
     found = cost(CostGate(), case)
     assert found.status == "fail"
     assert found.reason.startswith("latency 2.00 times and size ")
     assert "allowed: latency 1.25 times, memory 1.25 times, size 1.5 times" in found.reason
+
+
+def test_a_busy_machine_cannot_tell(bench: Bench) -> None:
+    """Twice as slow, but the incumbent itself was once fast and once slow."""
+    bench.speeds = {2: [0.020, 0.020], 1: [0.010, 0.020]}
+    found = cost(CostGate(), bench.case(bench.version(2, set()), bench.version(1, set())))
+    assert found.status == "fail"
+    assert found.reason.startswith("cannot tell: two runs of one version differ by 2.00 times; try an idle machine")
 
 
 def test_a_first_version_shows_its_figures(bench: Bench) -> None:

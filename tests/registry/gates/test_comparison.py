@@ -42,6 +42,13 @@ def test_the_products_metric_is_the_default(bench: Bench) -> None:
     assert (found.status, found.evidence["metric"]) == ("pass", "macro_f1")
 
 
+def test_a_metric_that_there_is_not_is_refused(bench: Bench) -> None:
+    """With those that there are."""
+    case = bench.case(bench.version(2, set()), bench.version(1, set()))
+    with pytest.raises(DataError, match="is `f2`; expected one of accuracy, macro_f1"):
+        non_inferiority(NonInferiorityGate(metric="f2"), case)
+
+
 def test_too_small_a_test_set_cannot_tell(bench: Bench) -> None:
     """The same answers to 600 records, and a margin of 0.001: the reason says how many records would do."""
     found = non_inferiority(

@@ -70,5 +70,5 @@ def test_they_are_asked_by_their_names(bench: Bench) -> None:
     assert [result.gate for result in results] == names
     statuses = {result.gate: result.status for result in results}
     assert statuses.pop("non_inferiority") == "fail"
-    assert "no evaluation.json" in results[0].reason
+    assert "without evaluation.json" in results[0].reason
     assert set(statuses.values()) == {"pass"}

@@ -1,27 +1,20 @@
 """What a version and the incumbent answer to the same test records."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from modelmill.errors import DataError
 from modelmill.evaluation.metrics import Outcome
 from modelmill.records import table_digest
-from modelmill.registry.evidence import LINEAGE
+from modelmill.registry.clean_process import Answers, predict_in_clean_process
+from modelmill.registry.evidence import LINEAGE, PREDICTIONS
 from modelmill.registry.gates.base import Case, Finding, Subject
 
-if TYPE_CHECKING:
-    from modelmill.registry.clean_process import Answers
-
-PREDICTIONS = "predictions.parquet"
 FIRST = "a first version: nothing to be compared with"
-KEPT = 8
-"""Pairs of predictions that are kept in memory: three gates ask for the same one."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +35,14 @@ class Pair:
         return ours, theirs
 
 
-def ask(model: Path, texts: Sequence[str], *, singly: bool = False) -> "Answers":
+def ask(model: Path, texts: Sequence[str], *, singly: bool = False) -> Answers:
     """Let a version answer texts, in a process of its own; a second for each text at most."""
-    from modelmill.registry.clean_process import predict_in_clean_process
-
     return predict_in_clean_process(model, texts, singly=singly, timeout=max(600, len(texts)))
-
-
-def evidence_of(subject: Subject, name: str) -> Any:
-    """A JSON file of the evidence.
-
-    Raises:
-        DataError: when it is not there.
-    """
-    path = subject.evidence / name
-    if not path.is_file():
-        raise DataError(f"version {subject.version} has no {name} in its evidence; register it again")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def judged_on(subject: Subject) -> str:
     """SHA-256 of the test records that a version was judged by."""
-    digest: str = evidence_of(subject, LINEAGE)["splits"]["test"]["sha256"]
+    digest: str = subject.read(LINEAGE)["splits"]["test"]["sha256"]
     return digest
 
 
@@ -101,7 +80,7 @@ def both_answers(case: Case) -> Pair | Finding:
     return _predicted(*subjects, case.test, judged_on(case.subject))
 
 
-@lru_cache(KEPT)
+@lru_cache(1)  # three gates ask for the same pair
 def _predicted(version: Subject, incumbent: Subject, test: Path, digest: str) -> Pair:
     records = pl.read_parquet(test)
     assert table_digest(records) == digest, "records_of looked"

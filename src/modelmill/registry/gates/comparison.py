@@ -4,10 +4,11 @@ from dataclasses import asdict
 from typing import Any
 
 from modelmill.errors import DataError
-from modelmill.evaluation.metrics import Resampling, difference
+from modelmill.evaluation.metrics import METRICS, Resampling, difference
 from modelmill.evaluation.non_inferiority import Comparison, compare, least_items
 from modelmill.evaluation.slices import Part, compare_parts, negative_flips, parts_of
-from modelmill.registry.gates.answers import FIRST, both_answers, evidence_of, records_of
+from modelmill.registry.evidence import EVALUATION
+from modelmill.registry.gates.answers import FIRST, both_answers, records_of
 from modelmill.registry.gates.base import Case, Finding
 from modelmill.specs.product import SMALLER_IS_BETTER
 from modelmill.specs.registry import CalibrationGate, NonInferiorityGate, SlicesGate
@@ -20,10 +21,13 @@ def non_inferiority(declared: NonInferiorityGate, case: Case) -> Finding:
     """Not worse than the incumbent beyond the margin; a first version: than the baselines of its evaluation."""
     if case.incumbent is None:
         return _beside_baselines(declared, case)
+    metric = declared.metric or case.product.evaluation.metric
+    if metric not in METRICS:
+        raise DataError(f"`non_inferiority.metric` is `{metric}`; expected one of {', '.join(METRICS)}")
     pair = both_answers(case)
     if isinstance(pair, Finding):
         return pair
-    found = compare(*pair.outcomes(), declared.metric or case.product.evaluation.metric, declared)
+    found = compare(*pair.outcomes(), metric, declared)
     reason = _told(found, declared, case.incumbent.version)
     if found.verdict == "cannot tell":
         reason = (
@@ -55,7 +59,7 @@ def _rounded(value: float) -> str:
 
 def _beside_baselines(declared: NonInferiorityGate, case: Case) -> Finding:
     """By the paired intervals of the evaluation: the baselines' answers themselves are not kept."""
-    report = evidence_of(case.subject, "evaluation.json")
+    report = case.subject.read(EVALUATION)
     metric, items = report["metric"], report["items"]
     if declared.metric not in (None, metric):
         raise DataError(

@@ -8,7 +8,7 @@ import yaml
 
 from modelmill.errors import DataError
 from modelmill.registry.gates.answers import FIRST
-from modelmill.registry.gates.base import Case, Finding, Subject
+from modelmill.registry.gates.base import Case, Finding, Subject, weights
 from modelmill.specs.registry import Gate, UseGate
 
 
@@ -38,7 +38,7 @@ def promises(subject: Subject) -> dict[str, set[str]]:
     Raises:
         DataError: when the folder has no signature or no labels.
     """
-    product = subject.model / "artifacts/model/product.json"
+    product = weights(subject.model) / "product.json"
     signature = _signature(subject.model / "MLmodel")
     if not product.is_file() or signature is None:
         what = "artifacts/model/product.json" if not product.is_file() else "signature in MLmodel"

@@ -10,7 +10,7 @@ from modelmill.registry.gates.base import Case, Finding
 from modelmill.specs.product import ProductSpec
 from modelmill.specs.registry import Gate, OverlapGate
 
-SECTIONS = ("Results", "Comparison", "Data", "Training")
+SECTIONS = ("Intended use", "Results", "Comparison", "Data", "Training", "Limitations", "Owner")
 """What a card must have a section of, with text in it."""
 
 FIELDS: dict[str, Callable[[ProductSpec], Any]] = {
