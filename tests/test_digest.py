@@ -41,7 +41,7 @@ def test_a_table_digest_sees_every_cell() -> None:
 
 
 def test_a_folder_digest_sees_every_file(tmp_path: Path) -> None:
-    """Its name and its bytes, in folders too, whatever the order; not what Python leaves in `__pycache__`."""
+    """Its name and its bytes, in folders too, whatever the order; not what Python and MLflow leave there."""
     (tmp_path / "b").mkdir()
     (tmp_path / "b/x").write_bytes(b"1")
     (tmp_path / "a").write_bytes(b"2")
@@ -49,7 +49,11 @@ def test_a_folder_digest_sees_every_file(tmp_path: Path) -> None:
     assert folder_digest(tmp_path) == hashlib.sha256("".join(parts).encode()).hexdigest()
     (tmp_path / "b/__pycache__").mkdir()
     (tmp_path / "b/__pycache__/x.pyc").write_bytes(b"3")
+    (tmp_path / "registered_model_meta").write_bytes(b"4")
     before = folder_digest(tmp_path)
     assert before == hashlib.sha256("".join(parts).encode()).hexdigest()
     (tmp_path / "b/x").rename(tmp_path / "b/y")
+    assert folder_digest(tmp_path) != before
+    (tmp_path / "b/y").rename(tmp_path / "b/x")
+    (tmp_path / "b/registered_model_meta").write_bytes(b"5")
     assert folder_digest(tmp_path) != before

@@ -180,7 +180,7 @@ def test_mlflow_that_is_not_there_is_one_message(project: Project) -> None:
     """The address and the file that names it."""
     (project.root / "conf/local/mlflow.yml").write_text("tracking_uri: http://127.0.0.1:9\n")
     done = project.kedro("run", "--pipelines", "tiny", check=False)
-    assert done.returncode == 1
+    assert done.returncode == 8
     assert "MLflow at http://127.0.0.1:9 did not do what was asked" in done.stderr
     assert "conf/<env>/mlflow.yml" in done.stderr
     assert "Traceback" not in done.stderr

@@ -86,6 +86,6 @@ def test_mlflow_that_does_not_answer_is_an_error(copied: Project, record: dict[s
     """Not a record that no version saw."""
     (copied.root / "conf/local/mlflow.yml").write_text("tracking_uri: http://127.0.0.1:9\n")
     done = copied.kedro("product", "forget", record["id"], check=False)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (8, "")
     assert "MLflow at http://127.0.0.1:9 did not do what was asked" in done.stderr
     assert "Traceback" not in done.stderr

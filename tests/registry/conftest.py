@@ -74,4 +74,7 @@ def subject(registry: Registry, tmp_path: Path) -> Subject:
 def case(subject: Subject, trained: Project) -> Case:
     """Version 1 wants to enter staging."""
     test = trained.root / "data/03_primary/mood/test.parquet"
-    return Case(subject, None, PRODUCT, BACKBONE, "staging", trained.root, test, 1)
+    return Case(
+        subject=subject, incumbent=None, product=PRODUCT, backbone=BACKBONE, stage="staging", root=trained.root,
+        test=test, test_uses=1,
+    )  # fmt: skip

@@ -60,7 +60,8 @@ class RecordTable:
     def scan(self) -> pl.LazyFrame:
         """Its rows, not read yet."""
         # A file's name may hold what would be a wildcard, and its folder's what would be a column.
-        return pl.scan_parquet(self.files, glob=False, hive_partitioning=False)
+        parts = [pl.scan_parquet(file, glob=False, hive_partitioning=False) for file in self.files]
+        return pl.concat(parts, how="diagonal")  # the evidence of a version has several tables
 
     @cached_property
     def columns(self) -> list[str]:

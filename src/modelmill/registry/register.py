@@ -2,6 +2,7 @@
 
 import getpass
 import logging
+import os
 import tempfile
 from collections.abc import Mapping
 from functools import partial
@@ -18,6 +19,7 @@ from modelmill.registry.evidence import check_evidence, evidence_digest
 from modelmill.registry.fetch import evidence_folder, model_folder
 from modelmill.registry.gates.base import weights
 from modelmill.registry.ledger import Chain
+from modelmill.registry.lineage import git
 from modelmill.registry.model_signing import SIGNATURE, check_keys, sign_if_asked
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import fold
@@ -56,7 +58,7 @@ def register_version(
     check_keys(registry)
     number = create_version(settings, run, model, evidence, example, digest)
     _sign(settings, registry, run, number)
-    adopt(Desk(settings, registry), run["name"], getpass.getuser(), made=number)
+    adopt(Desk(settings, registry), run["name"], _registrar(), made=number)
     return {
         "name": run["name"],
         "version": str(number),
@@ -65,6 +67,12 @@ def register_version(
         "run_id": run["run_id"],
         "digest": digest,
     }
+
+
+def _registrar() -> str:
+    """Who registers: MODELMILL_ACTOR, or git's user.email; a machine that trains need not have either."""
+    email = (git(Path.cwd(), "config", "user.email") or b"").decode().strip()
+    return os.environ.get("MODELMILL_ACTOR") or email or getpass.getuser()
 
 
 def _sign(settings: MlflowSpec, registry: RegistrySpec, run: Mapping[str, str], number: int) -> None:

@@ -76,7 +76,10 @@ class Bench:
             {"task": "text_classification", "source": {"files": "data/{label}.txt"}, "backbone": "tiny"}
         )
         backbone = BackboneSpec.model_validate({"model": "hf://owner/name"})
-        case = Case(version, incumbent, product, backbone, "production", self.root, self.root / "test.parquet", 3)
+        case = Case(
+            subject=version, incumbent=incumbent, product=product, backbone=backbone, stage="production",
+            root=self.root, test=self.root / "test.parquet", test_uses=3,
+        )  # fmt: skip
         return replace(case, **changes)
 
     def ask(self, model: Path, texts: Sequence[str], *, singly: bool = False) -> Answers:

@@ -36,7 +36,8 @@ def case(root: Path, first: BackboneSpec, signing: SigningSpec | None = None, **
     (root / "model/MLmodel").write_text("run_id: 1\n")
     subject = Subject("mood", 3, "d", "f", "1", root / "model", root / "evidence")
     return Case(
-        subject, None, PRODUCT, first, "staging", root, root / "test.parquet", 1, ancestors, signing or SigningSpec()
+        subject=subject, incumbent=None, product=PRODUCT, backbone=first, stage="staging", root=root,
+        test=root / "test.parquet", test_uses=1, ancestors=ancestors, signing=signing or SigningSpec(),
     )  # fmt: skip
 
 

@@ -56,7 +56,10 @@ class Repository:
         subject = Subject("mood", 1, "", "", "r", evidence, evidence)
         declared = {**PRODUCT.model_dump(mode="json"), **({"source": {"files": source}} if source else {})}
         product = ProductSpec.model_validate(declared)
-        return Case(subject, None, product, BACKBONE, "staging", self.root, evidence, 1)
+        return Case(
+            subject=subject, incumbent=None, product=product, backbone=BACKBONE, stage="staging", root=self.root,
+            test=evidence, test_uses=1,
+        )  # fmt: skip
 
 
 @pytest.fixture

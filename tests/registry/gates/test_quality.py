@@ -19,7 +19,10 @@ def judged(folder: Path, report: dict[str, Any], **product: Any) -> Case:
     """A version with this evaluation."""
     (folder / "evaluation.json").write_text(json.dumps(report))
     spec = ProductSpec.model_validate({**PRODUCT.model_dump(mode="json"), **product})
-    return Case(Subject("mood", 1, "", "", "r", folder, folder), None, spec, BACKBONE, "staging", folder, folder, 1)
+    return Case(
+        subject=Subject("mood", 1, "", "", "r", folder, folder), incumbent=None, product=spec, backbone=BACKBONE,
+        stage="staging", root=folder, test=folder, test_uses=1,
+    )  # fmt: skip
 
 
 def test_a_trained_version_meets_them(case: Case) -> None:
