@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from modelmill.errors import DataError
 from modelmill.specs.training import FineTuningSpec
-from modelmill.tasks.text_classification import Predictor, _new_model, fine_tune
+from modelmill.tasks.text_classification import Predictor, _new_model, fine_tune, fine_tune_random_start
 from modelmill.training.architectures import check_loaded
 from tests.conftest import Project
 
@@ -68,6 +68,19 @@ def test_the_report_says_what_was_done(trained: Project, tmp_path: Path) -> None
     report = fine_tune(tokens, backbone, FineTuningSpec(max_epochs=1, batch_tokens=512), tmp_path / "work")[1]
     assert report["precision"] in ("bf16-mixed", "32-true")
     assert report["max_epochs"] == report["epochs"] == 1
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true"])
+def test_a_control_has_the_precision_of_its_model(trained: Project, tmp_path: Path, precision: str) -> None:
+    """Whatever `auto` would come to now: the model says in its folder what it came to then."""
+    tokens, backbone = trained.root / "data/05_model_input/mood/tokens", trained.root / "data/06_models/tiny/backbone"
+    (tmp_path / "product.json").write_text(json.dumps({"precision": precision}))
+    spec = FineTuningSpec(max_epochs=1, batch_tokens=512)
+    report = fine_tune_random_start(tokens, backbone, spec, tmp_path, tmp_path / "work")[1]
+    assert report["precision"] == precision
+    model = json.loads((trained.root / "data/06_models/mood/model/product.json").read_text())
+    assert model["precision"] == trained.json("data/08_reporting/mood/training.json")["precision"]
+    assert model["precision"] == trained.json("data/08_reporting/mood/random_start_training.json")["precision"]
 
 
 def test_tokens_of_another_tokenizer_are_refused(trained: Project, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from modelmill.training.objective import Objective, Stream
 from modelmill.training.ranks import World
 from modelmill.training.work import Work
 from tests.training.models import SIZE, STILL, classifier, texts
-from tests.training.test_resume import Killed
+from tests.training.test_resume import Killed, stopping
 
 CLS, SEP, MASK, BLOCK, ROWS = 2, 3, 4, 12, 5
 SPLITS = [(micro, ranks) for micro in (1, 2, 3, 4) for ranks in (1, 2)]
@@ -206,17 +206,10 @@ def pretrained(
     from modelmill.training.language_model_module import MaskedLanguageModel, tensors
     from modelmill.training.module import Batches
 
-    class Stopping(MaskedLanguageModel):
-        begun = 0
-
-        def on_train_batch_start(self, *_: Any) -> None:
-            if self.begun == stop_at:
-                raise Killed
-            self.begun += 1
-
     spec = PretrainingTrainingSpec(max_steps=20, batch_blocks=ROWS, precision="32-true", learning_rate=1e-3)
     objective = objective_of("masked_lm")
-    module = Stopping(language_model("bert", dropout).float(), spec, Stream(objective, ROWS, 0))
+    kind, model = stopping(MaskedLanguageModel, stop_at), language_model("bert", dropout).float()
+    module = kind(model, spec, Stream(objective, ROWS, 0))
     held_out = tensors(objective.batch(objective.rows((9, 9))[:8], (9,)))
     plan = FitPlan("32-true", max_steps=20, validate_every=6, micro_batches=micro, checkpoint_seconds=0)
     curves, report = fit(module, Batches(lambda _: held_out, 1), plan, Work.of(folder, spec, [micro]))

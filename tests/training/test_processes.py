@@ -28,7 +28,7 @@ from modelmill.tasks.classifier_module import Classifier
 from modelmill.tasks.text_classification import fine_tune
 from modelmill.tokenization.tokens import tokenize_product
 from modelmill.training.checkpoints_module import Checkpoints
-from modelmill.training.failures import first_failure, tell, tell_ends
+from modelmill.training.failures import SHUTDOWN, first_failure, tell, tell_ends
 from modelmill.training.fit import FitPlan
 from modelmill.training.join import join
 from modelmill.training.module import Batches
@@ -117,25 +117,54 @@ def test_a_declaration_comes_back_from_a_job(tmp_path: Path) -> None:
         assert PretrainingSpec.model_validate(Job.of(tmp_path).spec) == spec
 
 
+def ended(exitcode: int, timestamp: int = 0) -> Any:
+    """What torchrun says of a rank."""
+    return SimpleNamespace(exitcode=exitcode, timestamp=timestamp)
+
+
 def test_the_first_cause_is_told(tmp_path: Path) -> None:
     """A killed rank before what that did to the others, an error for the user before both, else the earliest one."""
     assert first_failure(tmp_path, 1) is None
     tell(tmp_path, 2, ValueError("first"))
     tell(tmp_path, 0, RuntimeError("connection closed"))
-    tell_ends(tmp_path, 0, {0: 1, 2: 1, 1: -15})  # torchrun ended rank 1
+    tell_ends(tmp_path, 0, {0: ended(1), 2: ended(1), 1: ended(-15)})  # torchrun ended rank 1
     assert re.match(
         r"rank 2 failed: ValueError: first\nThe traceback is in .*rank-2.log", str(first_failure(tmp_path, 1))
     )
-    tell_ends(tmp_path, 1, {3: -15})
+    tell_ends(tmp_path, 1, {3: ended(-15)})
     assert "rank 3 was killed by signal 15. Run the same command again" in str(first_failure(tmp_path, 1))
     tell(tmp_path, 1, DataError("too few"))
     found = first_failure(tmp_path, 1)
     assert (type(found), str(found)) == (DataError, "too few")
 
 
+def test_a_rank_that_does_not_stop_is_no_cause(tmp_path: Path) -> None:
+    """One that torchrun has killed because it did not stop when asked to is told of beside the cause; one that was
+    killed as the first failed, or by itself, is a cause."""
+    tell(tmp_path, 0, ValueError("first"))
+    tell_ends(tmp_path, 0, {0: ended(1, 7), 1: ended(-9, 7 + SHUTDOWN)})
+    lines = str(first_failure(tmp_path, 1)).splitlines()
+    assert lines[0] == "rank 0 failed: ValueError: first"
+    assert lines[2:] == ["Rank 1 did not stop when asked to, and was killed after 5 s."]
+    for ends in ({0: ended(1, 7), 1: ended(-9, 8)}, {1: ended(-9, 7), 0: ended(-15, 12)}):
+        tell_ends(tmp_path, 0, ends)
+        assert str(first_failure(tmp_path, 1)).startswith("rank 1 was killed by signal 9 (the system")
+
+
 def test_machines_must_know_where_to_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a place, or with half of one, nothing is started; the name of the setting is told."""
-    for place in ("", "somewhere", "host:port"):
+    """Without a place, with half of one, or with what is none, nothing is started; the name of the setting is told."""
+    wrong = (
+        "",
+        "somewhere",
+        "host:port",
+        "host:0",
+        "host:65536",
+        ":29500",
+        "tcp://host:29500",
+        "a host:1",
+        "::1:29500",
+    )
+    for place in wrong:
         monkeypatch.setenv(RENDEZVOUS, place)
         with pytest.raises(UserError, match=f"set {RENDEZVOUS}=HOST:PORT"):
             jobs.run(jobs.linger, tmp_path, nodes=2)
@@ -186,6 +215,14 @@ def test_a_mistake_of_ours_leaves_its_traceback(tmp_path: Path, capfd: pytest.Ca
     log = Path(caught.value.message.split("traceback is in ")[1].removesuffix("."))
     assert "print(1 / 0)" in log.read_text()
     assert capfd.readouterr() == ("", "")
+    assert not jobs.living(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_rank_that_ignores_the_end(tmp_path: Path) -> None:
+    """What the other one could not do is told first; no process is left."""
+    with pytest.raises(UserError, match=r"rank 1 failed: .*\n.*\nRank 0 did not stop when asked to"):
+        jobs.run(jobs.ignore, tmp_path)
     assert not jobs.living(tmp_path)
 
 

@@ -16,7 +16,7 @@ from modelmill.specs.training import FineTuningSpec
 from modelmill.training.fit import FitPlan, fit
 from modelmill.training.work import STATE, Work
 from tests.training.models import classifier, texts
-from tests.training.test_resume import Killed, digest
+from tests.training.test_resume import Killed, digest, stopping
 
 SAME = ("steps", "epochs", "tokens", "examples")
 
@@ -36,13 +36,8 @@ def train(
     torch.manual_seed(0)
     model = classifier("bert", hidden_dropout_prob=dropout)
 
-    class Small(Classifier):
-        begun = 0
-
+    class Small(stopping(Classifier, kill_at)):
         def training_step(self, batch: Any, number: int) -> torch.Tensor:
-            if self.begun == kill_at:
-                raise Killed
-            self.begun += 1
             if self.sizes(batch)[1] > room(self.begun):
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return super().training_step(batch, number)

@@ -10,6 +10,7 @@ import torch
 from modelmill.errors import UserError
 from modelmill.specs.training import FineTuningSpec
 from modelmill.training.fit import FitPlan, fit
+from modelmill.training.module import TrainedModule
 from modelmill.training.work import BEST, IDENTITY, START, STATE, Work
 from tests.training.models import classifier, texts
 
@@ -29,6 +30,20 @@ class Killed(BaseException):
     """Stands for a kill: nothing is tidied up."""
 
 
+def stopping(kind: type[TrainedModule], stop_at: int | None) -> type[Any]:
+    """A module of that kind that is killed after so many batches; `begun` counts them."""
+
+    class Stopping(kind):
+        begun = 0
+
+        def on_train_batch_start(self, *_: Any) -> None:
+            if self.begun == stop_at:
+                raise Killed
+            self.begun += 1
+
+    return Stopping
+
+
 @pytest.fixture(autouse=True)
 def small_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the machine can do is not looked at here, and takes longer than such a training."""
@@ -44,17 +59,8 @@ def train(folder: Path, spec: FineTuningSpec, stop_at: int | None = None) -> tup
 
     torch.manual_seed(0)
     model, tokens = classifier("bert", hidden_dropout_prob=0.2), texts(60)
-
-    class Stopping(Classifier):
-        batches = 0
-
-        def on_train_batch_start(self, *_: Any) -> None:
-            if self.batches == stop_at:
-                raise Killed
-            self.batches += 1
-
     with prepared(model, spec):
-        module = Stopping(model, tokens, spec, None)
+        module = stopping(Classifier, stop_at)(model, tokens, spec, None)
         plan = FitPlan(
             spec.precision, max_epochs=spec.max_epochs, monitor="validation_macro_f1", patience=spec.patience,
             accumulate=spec.accumulate, checkpoint_seconds=0, micro_batches=spec.micro_batches,

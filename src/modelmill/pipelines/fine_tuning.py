@@ -15,7 +15,6 @@ def for_product(*, random_start: bool) -> Pipeline:
     ]
     if random_start:
         outputs = ["random_start_curves", "random_start_training_report", "random_start_model"]
-        nodes.append(
-            Node(fine_tune_random_start, [*inputs, "random_start_checkpoints"], outputs, name="fine_tune_random_start")
-        )
+        inputs += ["model", "random_start_checkpoints"]
+        nodes.append(Node(fine_tune_random_start, inputs, outputs, name="fine_tune_random_start"))
     return Pipeline(nodes)

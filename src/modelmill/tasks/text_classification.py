@@ -66,9 +66,17 @@ def fine_tune(tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: P
     return _train(tokens, backbone, spec, checkpoints, random_start=False)
 
 
+def fine_tune_random_start(tokens: Path, backbone: Path, spec: FineTuningSpec, model: Path, checkpoints: Path) -> Made:
+    """The control of a model: `fine_tune` in every respect, but the backbone's weights are random. Its precision is the
+    model's, for `auto` may come to another one each time.
+    """
+    product = json.loads((model / "product.json").read_text(encoding="utf-8"))
+    spec = spec.model_copy(update={"precision": product["precision"]})
+    return _fine_tune_random_start(tokens, backbone, spec, checkpoints)
+
+
 @in_processes
-def fine_tune_random_start(tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path) -> Made:
-    """The control: `fine_tune` in every respect, but the backbone's weights are random."""
+def _fine_tune_random_start(tokens: Path, backbone: Path, spec: FineTuningSpec, checkpoints: Path) -> Made:
     return _train(tokens, backbone, spec, checkpoints, random_start=True)
 
 
@@ -102,6 +110,7 @@ def _train(
         "trained_on_sha256": shards.records_sha256,
         "random_start": random_start,
         "training": training,
+        "precision": report["precision"],
     }
     return curves, {**training, **sizes, **report}, TrainedClassifier(model, tokenizer, product, checkpoints)
 

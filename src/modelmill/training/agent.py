@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from modelmill.training.failures import die_with, tell_ends
-from modelmill.training.processes import GRACE, Job
+from modelmill.training.failures import SHUTDOWN, die_with, tell_ends
+from modelmill.training.processes import Job
 from modelmill.training.ranks import AGENT
 
 
@@ -21,7 +21,7 @@ def arguments(job: Job, folder: Path, node: int) -> list[str]:
         # With a fixed number for each machine, rank 0 is where `kedro run` is; c10d would choose by address.
         host, _, port = job.rendezvous.rpartition(":")
         place = ["--nnodes", str(job.nodes), "--node-rank", str(node), "--master-addr", host, "--master-port", port]
-    ranks = ["--nproc-per-node", str(job.devices), "--max-restarts", "0", "--shutdown-timeout", str(GRACE // 2)]
+    ranks = ["--nproc-per-node", str(job.devices), "--max-restarts", "0", "--shutdown-timeout", str(SHUTDOWN)]
     return [*place, *ranks, "-m", "modelmill.training.worker", str(folder)]
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     try:
         torchrun(arguments(Job.of(folder), folder, node))
     except ChildFailedError as error:
-        tell_ends(folder, node, {rank: failure.exitcode for rank, failure in error.failures.items()})
+        tell_ends(folder, node, error.failures)
         raise SystemExit(1) from error
 
 

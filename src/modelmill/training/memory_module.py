@@ -16,8 +16,8 @@ from modelmill.training.free_memory import free_memory
 from modelmill.training.module import TrainedModule
 
 SHARE = 0.4
-"""Of the memory that is free on a CPU, where the kernel ends whoever takes too much. glibc's heap may hold twice what
-the tensors do, for blocks that come and go leave gaps (`pytest -m slow -s tests/training/test_memory.py`)."""
+"""Of the memory that is free on a CPU, where the kernel ends whoever takes too much. glibc's heap may hold 2.3
+times what the tensors do: blocks that come and go leave gaps (`pytest -m slow -s tests/training/test_memory.py`)."""
 
 SAMPLE = 4
 """Rows that are really computed on a CPU, beside a single one."""

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from modelmill.files import write_whole
 from modelmill.specs.backbone import PretrainingSpec
 from modelmill.specs.base import Spec
 from modelmill.specs.training import FineTuningSpec, OptimizerSpec
-from modelmill.training.failures import first_failure, somebody_failed
+from modelmill.training.failures import SHUTDOWN, first_failure, somebody_failed
 from modelmill.training.ranks import is_rank
 from modelmill.training.work import claim, clear
 
@@ -31,8 +32,8 @@ JOB, RESULT = "job.json", "result"
 CURVES, REPORT, MODEL = "curves.parquet", "report.json", "model"
 """Files of a job, and of its result."""
 
-GRACE = 10
-"""Seconds that processes get to end by themselves."""
+GRACE = 2 * SHUTDOWN
+"""Seconds that torchrun gets to end all ranks."""
 
 Declared = TypeVar("Declared", FineTuningSpec, PretrainingSpec)
 
@@ -114,13 +115,18 @@ def _rendezvous(plan: OptimizerSpec) -> str | None:
     if plan.nodes == 1:
         return None
     place = os.environ.get(RENDEZVOUS, "")
-    host, _, port = place.rpartition(":")
-    if not (host and port.isdecimal()):
+    if not _is_address(place):
         raise UserError(
             f"`training.nodes: {plan.nodes}` needs to know where the machines meet: set {RENDEZVOUS}=HOST:PORT, the "
-            f"name of this machine and a free port that the others can reach; it is {place!r}."
+            f"name of this machine and a free port (1 to 65535) that the others can reach; it is {place!r}."
         )
     return place
+
+
+def _is_address(place: str) -> bool:
+    """Whether it is HOST:PORT; an IPv6 address stands in brackets."""
+    found = re.fullmatch(r"(?:[\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", place, re.ASCII)
+    return found is not None and 0 < int(found[1]) < 2**16
 
 
 def _done(job: Job) -> Made:
