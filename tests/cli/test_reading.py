@@ -192,7 +192,7 @@ def test_verify_ends_with_7_when_something_is_wrong(registry: Registry, modules:
     from dataclasses import make_dataclass
 
     problem = make_dataclass("Problem", ["what", "where", "expected", "todo"])
-    modules("fetch", model_folder=lambda *_: Path("."))
+    modules("fetch", model_folder=lambda *_: Path("."), evidence_folder=lambda *_: Path("."))
     modules("verify", verify=lambda *_: [])
     assert registry.json("verify")["problems"] == {"mood": []}
     assert "mood: all is as it was written" in registry.run("verify", "mood").stdout

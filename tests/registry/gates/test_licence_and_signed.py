@@ -128,13 +128,14 @@ def test_a_signature_by_the_declared_key(tmp_path: Path) -> None:
     """Valid, of other files, by another key, missing; and no key to check by, which stops where it is required."""
     for name in ("ours", "theirs"):
         write_key(tmp_path, name, ec.generate_private_key(ec.SECP256R1()))
-    keyed = case(tmp_path, backbone("MIT"), SigningSpec(model_public_key="ours.pub.pem"))
+    key = str(tmp_path / "ours.pub.pem")
+    keyed = case(tmp_path, backbone("MIT"), SigningSpec(model_public_key=key))
     model, signature = keyed.subject.model, keyed.subject.evidence / SIGNATURE
 
     assert asked(keyed, signed={}).reason == "the version is not signed: its run has no model.sig"
     sign_folder(model, tmp_path / "ours.pem", signature)
     found = asked(keyed, signed={})
-    assert (found.status, found.reason) == ("pass", "signed by the key of ours.pub.pem")
+    assert (found.status, found.reason) == ("pass", f"signed by the key of {key}")
 
     (model / "MLmodel").write_text("run_id: 2\n")
     found = asked(keyed, signed={})
