@@ -79,7 +79,6 @@ TINY_PRODUCT: dict[str, Any] = {
         "task": "text_classification",
         "source": {"files": "data/01_raw/reviews/{label}.txt"},
         "backbone": "tiny",
-        "card": {"intended_use": "Tests.", "limitations": "Knows six words.", "owner": "ann@example.com"},
         "tokenization": {"max_tokens": 48},
         "training": {
             "max_epochs": 4,
@@ -89,6 +88,7 @@ TINY_PRODUCT: dict[str, Any] = {
         },
         "evaluation": {"bootstrap": 100, "random_start": True},
         "gates": {"staging": {"metric": "macro_f1", "at_least": 0.6}},
+        "card": {"intended_use": "Tests.", "limitations": "Knows six words.", "owner": "ann@example.com"},
     }
 }
 

@@ -51,10 +51,11 @@ def test_contradictions_are_refused(message: str) -> None:
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"class_weights": "balancd"}, "'balancd' is not known; expected one of none, balanced; did you mean 'balanced'"),
-    ({"class_weights": {"neg": 0, "pos": 1}}, r"by_label.neg: input should be greater than 0, got 0"),
+    ({"class_weights": {"neg": 0, "pos": 1}}, r"class_weights.neg: input should be greater than 0, got 0"),
     ({"class_weights": {False: 1, "pos": 1}}, "truth value false; put it in quotes"),
     ({"schedule": "cos"}, "'cos' is not known; expected one of linear, cosine, one_cycle; did you mean 'cosine'"),
     ({"lora": {"rnk": 3}}, "unknown key; expected one of alpha, dropout, rank, targets; did you mean 'rank'"),
+    ({"micro_batches": "many"}, "training.micro_batches: 'many' is not known; expected one of auto; or: input should be"),
     ({"adversarial": 1.0}, "adversarial: expected a section with keys below it, got 1.0"),
 ]
 

@@ -65,7 +65,7 @@ def check_whole(
         if not found.files:
             message = f"there is no such file, and it has no default; the least that it may hold is {LEAST}"
             return None, [Problem(f"conf/base/{found.kind}.yml", "", message)]
-        return None, [one for detail in error.errors() for one in _explain(detail, (), spec, found.files)]
+        return None, list(_explain(error, raw, (), spec, found.files))
 
 
 def resolve(
@@ -94,8 +94,7 @@ def resolve(
             try:
                 specs[kind][name] = spec_class.model_validate(value)
             except ValidationError as error:
-                details = error.errors()
-                problems += [one for detail in details for one in _explain(detail, (name,), spec_class, where)]
+                problems += _explain(error, value, (name,), spec_class, where)
     if not any(found.problems for found in files.values()):  # else what is missing may stand in a file that is broken
         problems += cross_check(raw, files, specs["backbones"], registry)
     if problems:
@@ -125,14 +124,35 @@ def _name_problems(name: str, where: list[DeclarationFile]) -> list[Problem]:
     return [Problem(locate((name,), where), name, message)]
 
 
-def _explain(detail: ErrorDetails, start: Key, spec: type[Spec], where: list[DeclarationFile]) -> Iterator[Problem]:
-    """What pydantic says of a value, `start` being the path of the spec in its files."""
-    path: Key = (*start, *(part for part in detail["loc"] if part != "[key]"))
-    error = detail.get("ctx", {}).get("error")
-    found = error.found if isinstance(error, MistakesError) else {(): _message(detail, spec)}
-    for below, message in found.items():
-        place = locate((*path, *below), where) if where else "--params"
-        yield Problem(place, dotted((*path, *below)), message)
+def _explain(
+    errors: ValidationError, raw: Any, start: Key, spec: type[Spec], where: list[DeclarationFile]
+) -> Iterator[Problem]:
+    """What pydantic says of a value, `start` being the path of the spec in its files; all of one place together."""
+    found: dict[Key, list[str]] = {}
+    for detail in errors.errors():
+        path = (*start, *_keys(detail, raw))
+        error = detail.get("ctx", {}).get("error")
+        said = error.found if isinstance(error, MistakesError) else {(): _message(detail, spec)}
+        for below, message in said.items():
+            found.setdefault((*path, *below), []).append(message)
+    for path, messages in found.items():
+        place = locate(path, where) if where else "--params"
+        yield Problem(place, dotted(path), "; or: ".join(dict.fromkeys(messages)))
+
+
+def _keys(detail: ErrorDetails, raw: Any) -> Iterator[Any]:
+    """The path of a mistake as it stands in the file: pydantic adds which alternative of a type it has tried."""
+    *above, last = (part for part in detail["loc"] if part != "[key]") if detail["loc"] else [None]
+    for part in above:
+        if _has(raw, part):
+            raw = raw[part]
+            yield part
+    if detail["type"] == "missing" or _has(raw, last):
+        yield last
+
+
+def _has(raw: Any, part: Any) -> bool:
+    return part in raw if isinstance(raw, dict) else isinstance(raw, list) and isinstance(part, int)
 
 
 def _message(detail: ErrorDetails, spec: type[Spec]) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from modelmill.training.curves_module import Curves
     from modelmill.training.module import Batches, TrainedModule
 
+log = logging.getLogger(__name__)
+
 TALK = ("utilities.rank_zero", "trainer.connectors.checkpoint_connector")
 """Loggers of Lightning that tell what our own report does, and what to buy."""
 
@@ -83,6 +85,8 @@ def fit(
     state = broadcast(work.begin() if module.world.rank == 0 else None)
     begun = read_begun(state) if state else None
     precision = begun.precision if begun else resolve_precision(plan.precision)
+    if begun:
+        log.info("going on from step %d, where this training was cut off", begun.step)
 
     def attempt(state: Path | None) -> _Attempt:
         return _attempt(module, validation, replace(plan, precision=precision), work.folder, state)
@@ -96,7 +100,7 @@ def fit(
     module.unshard()
     if plan.monitor and module.world.rank == 0:
         ended.checkpoints.load_best(module)
-    logging.getLogger(__name__).info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))
+    log.info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))
     return curves, report
 
 

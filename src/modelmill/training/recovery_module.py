@@ -30,12 +30,13 @@ class Begun:
 
     micro: int
     precision: Precision
+    step: int
 
 
 def read_begun(state: Path) -> Begun:
     """What a state on disk says."""
     found = torch.load(state, weights_only=True, mmap=True)
-    return Begun(found["micro"], found["precision"])
+    return Begun(found["micro"], found["precision"], found["global_step"])
 
 
 def first_pieces(module: TrainedModule, declared: MicroBatches, precision: Precision) -> int:
