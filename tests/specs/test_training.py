@@ -55,7 +55,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"class_weights": {False: 1, "pos": 1}}, "truth value false; put it in quotes"),
     ({"schedule": "cos"}, "'cos' is not known; expected one of linear, cosine, one_cycle; did you mean 'cosine'"),
     ({"lora": {"rnk": 3}}, "unknown key; expected one of alpha, dropout, rank, targets; did you mean 'rank'"),
-    ({"micro_batches": "many"}, "training.micro_batches: 'many' is not known; expected one of auto; or: input should be"),
+    ({"micro_batches": "many"}, r"training.micro_batches: 'many' is not known; expected one of auto; or: input should"),
     ({"adversarial": 1.0}, "adversarial: expected a section with keys below it, got 1.0"),
 ]
 
