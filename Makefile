@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: demo long test test-slow lint bench schema lock mlflow-ui
+.PHONY: demo long test test-slow lint bench schema docs lock mlflow-ui
 
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -40,6 +40,9 @@ bench: .venv/.installed  ## speed, beside a peer in the same run; results in ben
 
 schema: .venv/.installed  ## the JSON Schema of the declaration files, for editors
 	$(BIN)/kedro product schema docs/schema
+
+docs: .venv/.installed  ## the reference of the commands
+	$(BIN)/kedro product reference docs/reference/cli.md
 
 lock: .venv/.installed  ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock

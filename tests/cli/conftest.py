@@ -136,7 +136,9 @@ REPORTS: dict[str, tuple[Judged, gates_run.GateReport]] = {}
 def says(status: gates_run.Status) -> Callable[..., tuple[Judged, gates_run.GateReport]]:
     """A judge with one gate that answers so."""
 
-    def judge(desk: Desk, name: str, version: int, stage: str, declared: Any) -> tuple[Judged, gates_run.GateReport]:
+    def judge(
+        desk: Desk, name: str, version: int, stage: str, declared: Any, *, keep: bool
+    ) -> tuple[Judged, gates_run.GateReport]:
         assert declared.test.name == "test.parquet"
         floors = declared.product.gates.get(stage, [])
         held = None if stage == "archived" else desk.state(name).holder(stage)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+GATES = "gates"
+"""The folder of a run that holds gate reports."""
+
+
 def fetch(settings: MlflowSpec, name: str, row: VersionRow, registered: Registered, folder: Path) -> Subject:
     """A version with its files: where they lie when that is on this disk, else downloaded.
 
@@ -63,7 +67,7 @@ def model_folder(settings: MlflowSpec, name: str, number: int, folder: Path) -> 
 
 
 def evidence_folder(settings: MlflowSpec, run_id: str, folder: Path) -> Path:
-    """What a run holds, its figures and inner folders left out where it has to be downloaded.
+    """What a run holds; where it has to be downloaded, without figures and without folders other than gate reports.
 
     Args:
         settings: where MLflow is.
@@ -77,7 +81,9 @@ def evidence_folder(settings: MlflowSpec, run_id: str, folder: Path) -> Path:
         if found := _on_disk(client.get_run(run_id).info.artifact_uri):
             return found
         folder.mkdir(parents=True, exist_ok=True)
-        for artifact in client.list_artifacts(run_id):
+        top = client.list_artifacts(run_id)
+        reports = client.list_artifacts(run_id, GATES) if any(one.path == GATES for one in top) else []
+        for artifact in (*top, *reports):
             if not artifact.is_dir and not artifact.path.endswith(".html"):
                 _quietly(client, run_id, artifact.path, folder)
     return folder

@@ -13,8 +13,8 @@ from modelmill.registry.verbs import Judged
 from modelmill.registry.view import Ref, View, whole
 
 
-def judged(office: Office, name: str, version: int, stage: str) -> tuple[Judged, GateReport]:
-    """Ask the gates of a stage about a version.
+def judged(office: Office, name: str, version: int, stage: str, *, keep: bool) -> tuple[Judged, GateReport]:
+    """Ask the gates of a stage about a version; the report is kept with its run, or not.
 
     Raises:
         DeclarationError: when the product is not declared (any more).
@@ -23,13 +23,13 @@ def judged(office: Office, name: str, version: int, stage: str) -> tuple[Judged,
     from modelmill.registry.judge import judge
 
     check_stage(office.desk, stage)
-    return judge(office.desk, name, version, stage, office.declared(name))
+    return judge(office.desk, name, version, stage, office.declared(name), keep=keep)
 
 
 def check(office: Office, ref: Ref, stage: str) -> GateReport:
     """Ask the gates of a stage about a version; nothing but the report is written."""
     check_stage(office.desk, stage)
-    return judged(office, ref.name, version_of(office, whole(office.desk, ref.name), ref), stage)[1]
+    return judged(office, ref.name, version_of(office, whole(office.desk, ref.name), ref), stage, keep=True)[1]
 
 
 def request_version(office: Office, ref: Ref, stage: str, want: Want) -> Outcome:
@@ -107,7 +107,7 @@ def _judge_and_act(
     from modelmill.registry.judge import known_report
 
     known = known_report(desk, found.name, asked.version, asked.stage, product)
-    verdict, report = known or judged(office, found.name, asked.version, asked.stage)
+    verdict, report = known or judged(office, found.name, asked.version, asked.stage, keep=not asked.want.dry_run)
     if not verdict.passed:
         raise GateError(refusal(report))
     outcome = act(office, found, asked.want, lambda state: decide(state, verdict), asked.already)

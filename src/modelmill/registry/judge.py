@@ -9,7 +9,7 @@ from modelmill.errors import IntegrityError, NotFoundError, TransitionError
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import now
 from modelmill.registry.evidence import LINEAGE
-from modelmill.registry.fetch import fetch, read_text
+from modelmill.registry.fetch import GATES, fetch, read_text
 from modelmill.registry.gates.base import Case, Declared, Subject
 from modelmill.registry.gates.contents import changed
 from modelmill.registry.gates.run import GateReport, Result, run_gates
@@ -20,8 +20,10 @@ from modelmill.registry.versions import registered_versions
 from modelmill.specs.product import ProductSpec
 
 
-def judge(desk: Desk, name: str, version: int, stage: str, declared: Declared) -> tuple[Judged, GateReport]:
-    """Ask the gates of a stage about a version, against what the stage holds, and keep the report with the run.
+def judge(
+    desk: Desk, name: str, version: int, stage: str, declared: Declared, *, keep: bool = True
+) -> tuple[Judged, GateReport]:
+    """Ask the gates of a stage about a version, against what the stage holds.
 
     Args:
         desk: of the registry.
@@ -29,6 +31,7 @@ def judge(desk: Desk, name: str, version: int, stage: str, declared: Declared) -
         version: that wants to enter.
         stage: that it wants to enter.
         declared: what the project says of the model.
+        keep: the report, with the run of the version.
 
     Raises:
         NotFoundError: when the ledger does not know the version.
@@ -51,7 +54,8 @@ def judge(desk: Desk, name: str, version: int, stage: str, declared: Declared) -
     registered = state.registered[version]
     report = GateReport(name, version, registered.digest, stage, incumbent, policy, now().isoformat(), results)
     assert registered.run_id, "without a run there is no evidence"
-    log_text(desk.settings, registered.run_id, report_path(stage, report.hash), report.text())
+    if keep:
+        log_text(desk.settings, registered.run_id, report_path(stage, report.hash), report.text())
     return _judged(report, report.hash), report
 
 
@@ -96,7 +100,7 @@ def known_report(
 
 def report_path(stage: str, report: str) -> str:
     """Where a report is kept in the version's run; `report` is its hash."""
-    return f"gates/{stage}-{report[:12]}.json"
+    return f"{GATES}/{stage}-{report[:12]}.json"
 
 
 def read_report(text: str) -> GateReport:

@@ -63,8 +63,13 @@ class State:
     """By stage, the version that a rollback took away, if that was the stage's last change."""
 
     def holder(self, stage: str) -> int | None:
-        """The version that a stage holds: the one that came last, of those that are still there."""
-        here = (version for version in reversed(self.holders.get(stage, ())) if self.stage_of(version) == stage)
+        """The version that a stage holds: the one that came last, of those that are still there.
+
+        Of the first stage it is the newest one: older ones may be written down later.
+        """
+        came = self.holders.get(stage, [])
+        came = sorted(came) if stage == self.first else came
+        here = (version for version in reversed(came) if self.stage_of(version) == stage)
         return next((version for version in here if version not in self.collected), None)
 
     def stage_of(self, version: int) -> str | None:

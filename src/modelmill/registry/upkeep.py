@@ -48,8 +48,10 @@ def mend(office: Office, name: str, want: Want) -> Mended:
     before = view(office.desk, name)
     if want.dry_run:
         return Mended(sorted(before.unrecorded), before.drift)
-    after, desk = begin(office, name, want), office.desk
-    event = reconcile(desk.ledger(name), desk.reader, desk.writer, desk.spec, want.by.actor)
+    desk, event = office.desk, None
+    if before.state.registered:  # else there is no ledger yet that aliases could follow
+        event = reconcile(desk.ledger(name), desk.reader, desk.writer, desk.spec, want.by.actor)
+    after = begin(office, name, want)
     tell(office, name, event)
     return Mended(sorted(before.unrecorded - after.unrecorded), before.drift, event)
 
