@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from modelmill.errors import IntegrityError, NotFoundError, TransitionError
@@ -106,6 +107,25 @@ def test_gates_see_the_incumbent(desk: Desk, declared: Declared, monkeypatch: py
     assert second.incumbent.version == 1
     assert second.incumbent.model != second.subject.model
     assert second.stage == "staging"
+
+
+def test_what_gates_believe_unseen_is_checked(desk: Desk, declared: Declared) -> None:
+    """Evidence of the incumbent; that of the version where no gate `digest` is asked, which would tell it."""
+
+    def edit(version: int) -> None:
+        run_id = desk.row("mood", version).run_id
+        path = Path(desk.settings.artifacts) / f"{run_id}/artifacts/predictions.parquet"
+        pl.read_parquet(path).with_columns(predicted=pl.lit("x")).write_parquet(path)
+
+    enter(desk, judge(desk, "mood", 1, "staging", declared)[0])
+    edit(2)
+    judged, report = judge(desk, "mood", 2, "staging", declared)
+    assert (judged.passed, report.results[0].reason) == (False, "not as registered: evidence")
+    with pytest.raises(IntegrityError, match="evidence of version 2 of 'mood' are not as they were registered"):
+        judge(desk, "mood", 2, "archived", declared)
+    edit(1)
+    with pytest.raises(IntegrityError, match="evidence of version 1 of 'mood' are not as they were registered"):
+        judge(desk, "mood", 2, "staging", declared)
 
 
 def test_an_open_request_is_not_judged_again(desk: Desk, declared: Declared) -> None:

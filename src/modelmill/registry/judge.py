@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from modelmill.errors import IntegrityError, NotFoundError, TransitionError
@@ -36,12 +37,17 @@ def judge(
     Raises:
         NotFoundError: when the ledger does not know the version.
         TransitionError: when there is no such stage.
+        IntegrityError: when files or evidence of the incumbent are not those of the ledger; or the version's, and no
+            gate `digest` is there to say so.
         RegistryError: when files of the version or the incumbent cannot be had.
     """
     state, incumbent, policy = _stands(desk, name, version, stage, declared.product)
     with tempfile.TemporaryDirectory() as scratch:
         wanted = {version} if incumbent is None else {version, incumbent}
         subjects = {one: _subject(desk, name, one, state, Path(scratch)) for one in wanted}
+        if desk.spec.stages[stage].gates.digest:  # it looks at the version, and then the report says what changed
+            wanted -= {version}
+        _check_unchanged([subjects[one] for one in sorted(wanted)])
         case = Case(
             subject=subjects[version],
             incumbent=None if incumbent is None else subjects[incumbent],
@@ -123,6 +129,16 @@ def _stands(desk: Desk, name: str, version: int, stage: str, product: ProductSpe
 def _subject(desk: Desk, name: str, version: int, state: State, scratch: Path) -> Subject:
     folder = scratch / str(version)
     return fetch(desk.settings, name, desk.row(name, version), state.registered[version], folder)
+
+
+def _check_unchanged(subjects: Iterable[Subject]) -> None:
+    """What gates believe without looking: raise `IntegrityError` when it is not as the ledger says."""
+    for subject in subjects:
+        if wrong := changed(subject):
+            raise IntegrityError(
+                f"{', '.join(wrong)} of version {subject.version} of '{subject.name}' are not as they were registered, "
+                f"so nothing is compared with them; `kedro model verify {subject.name}` shows what is wrong"
+            )
 
 
 def _test_uses(desk: Desk, name: str, subject: Subject) -> int:
