@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ import polars as pl
 import yaml
 
 import modelmill
-from modelmill.errors import RegistryError
+from modelmill.errors import NotFoundError
+from modelmill.registry.readers import unreachable
 from modelmill.specs.mlflow import MlflowSpec
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def connected(settings: MlflowSpec) -> "Iterator[MlflowClient]":
     """A client of the declared MLflow.
 
     Raises:
+        NotFoundError: when it has no such version, run or file.
         RegistryError: when it cannot be reached or refuses.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default goes on for four minutes
@@ -46,10 +49,19 @@ def connected(settings: MlflowSpec) -> "Iterator[MlflowClient]":
         mlflow.set_registry_uri(settings.registry_uri or settings.tracking_uri)
         yield mlflow.MlflowClient()
     except (MlflowException, OSError) as error:
-        raise RegistryError(
-            f"MLflow at {settings.tracking_uri} did not do what was asked: {str(error).splitlines()[0]}\n"
-            "Check that it runs, that `conf/<env>/mlflow.yml` names its address, and that the disk has room."
-        ) from error
+        if _is_missing(error):
+            raise NotFoundError(f"MLflow at {settings.tracking_uri} has it not: {error}") from error
+        raise unreachable(settings.tracking_uri, error) from error
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether MLflow answered, and said that what was asked for is not there."""
+    answer = getattr(error, "response", None)  # of a server that was asked for a file
+    return (
+        isinstance(error, FileNotFoundError)
+        or getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST"
+        or getattr(answer, "status_code", None) == HTTPStatus.NOT_FOUND
+    )
 
 
 def start_run(settings: MlflowSpec, name: str, declared: Mapping[str, Any], tags: Mapping[str, str]) -> str:
