@@ -9,9 +9,11 @@ import polars as pl
 import pytest
 
 from modelmill.errors import IntegrityError, NotFoundError, TransitionError
+from modelmill.registry import judge as judging
 from modelmill.registry import verbs
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import now
+from modelmill.registry.fetch import read_text
 from modelmill.registry.gates import run
 from modelmill.registry.gates.base import Case, Declared, Finding
 from modelmill.registry.judge import judge, known_report, read_report, report_path
@@ -95,14 +97,19 @@ def test_a_version_that_fails(desk: Desk, declared: Declared) -> None:
 
 
 def test_gates_see_the_incumbent(desk: Desk, declared: Declared, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the stage holds, with its files; and how often the test split was used."""
+    """What the stage holds, with its files; how often the test split was used, by lineages that are read when asked."""
     seen: list[Case] = []
+    read: list[str] = []
+    monkeypatch.setattr(judging, "read_text", lambda *given: read.append(given[2]) or read_text(*given))
     monkeypatch.setitem(run.CHECKS, "card", lambda _, case: seen.append(case) or Finding("pass", ""))
     enter(desk, judge(desk, "mood", 1, "staging", declared)[0])
     judged, report = judge(desk, "mood", 2, "staging", declared)
     assert (judged.incumbent, report.incumbent) == (1, 1)
     first, second = seen
-    assert (first.incumbent, first.test_uses) == (None, 2)
+    assert first.incumbent is None
+    assert read == []
+    assert first.test_uses() == 2
+    assert read == ["lineage.json"] * 2
     assert second.incumbent is not None
     assert second.incumbent.version == 1
     assert second.incumbent.model != second.subject.model

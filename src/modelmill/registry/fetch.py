@@ -7,9 +7,9 @@ from urllib.parse import unquote, urlsplit
 
 from modelmill.errors import IntegrityError, NotFoundError
 from modelmill.registry.events import Registered
-from modelmill.registry.gates.base import Subject, weights
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.store import connected
+from modelmill.registry.version_files import Subject, weights
 from modelmill.specs.mlflow import MlflowSpec
 
 if TYPE_CHECKING:

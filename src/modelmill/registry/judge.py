@@ -11,13 +11,13 @@ from modelmill.registry.desk import Desk
 from modelmill.registry.events import now
 from modelmill.registry.evidence import LINEAGE
 from modelmill.registry.fetch import GATES, fetch, read_text
-from modelmill.registry.gates.base import Case, Declared, Subject
+from modelmill.registry.gates.base import Case, Declared
 from modelmill.registry.gates.contents import changed
 from modelmill.registry.gates.run import GateReport, Result, run_gates
 from modelmill.registry.state import State
 from modelmill.registry.store import log_text
 from modelmill.registry.verbs import Judged, known, policy_hash
-from modelmill.registry.versions import registered_versions
+from modelmill.registry.version_files import Subject, tested_on
 from modelmill.specs.product import ProductSpec
 
 
@@ -52,7 +52,7 @@ def judge(
             subject=subjects[version],
             incumbent=None if incumbent is None else subjects[incumbent],
             stage=stage,
-            test_uses=_test_uses(desk, name, subjects[version]),
+            test_uses=lambda: _test_uses(desk, state, subjects[version]),
             signing=desk.spec.signing,
             **vars(declared),
         )
@@ -141,18 +141,20 @@ def _check_unchanged(subjects: Iterable[Subject]) -> None:
             )
 
 
-def _test_uses(desk: Desk, name: str, subject: Subject) -> int:
-    """How many versions were judged by the test split of this one."""
-    own = _test_split(subject.evidence)
-    return sum(_test_split(version.evidence) == own for version in registered_versions(desk.settings, [name]))
+def _test_uses(desk: Desk, state: State, subject: Subject) -> int:
+    """How many versions were judged by the test split of this one, by their lineage; also those that are deleted."""
+    splits = {event.run_id: _test_split(desk, event.run_id) for event in state.registered.values()}
+    return sum(splits[event.run_id] == subject.test_split for event in state.registered.values())
 
 
-def _test_split(evidence: Path) -> str | None:
-    path = evidence / LINEAGE
-    if not path.is_file():
+def _test_split(desk: Desk, run_id: str | None) -> str | None:
+    if run_id is None:
         return None
-    found: str = json.loads(path.read_text(encoding="utf-8"))["splits"]["test"]["sha256"]
-    return found
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            return tested_on(read_text(desk.settings, run_id, LINEAGE, Path(scratch)))
+        except NotFoundError:
+            return None
 
 
 def _judged(report: GateReport, hash_: str) -> Judged:
