@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import yaml
 
 import modelmill
@@ -20,6 +19,7 @@ from modelmill.registry.readers import unreachable
 from modelmill.specs.mlflow import MlflowSpec
 
 if TYPE_CHECKING:
+    import polars as pl
     from mlflow import MlflowClient
 
 SERVING_PACKAGES = (
@@ -101,7 +101,7 @@ def finish_run(settings: MlflowSpec, run_id: str, *, failed: bool) -> None:
         client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
 
 
-def log_curves(settings: MlflowSpec, run_id: str, curves: pl.DataFrame) -> None:
+def log_curves(settings: MlflowSpec, run_id: str, curves: "pl.DataFrame") -> None:
     """Log training curves in batches: one by one would take 15 ms each."""
     from mlflow.entities import Metric
 
@@ -145,7 +145,7 @@ def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def create_version(
-    settings: MlflowSpec, run: Mapping[str, Any], model: Path, evidence: Path, example: pl.DataFrame, digest: str
+    settings: MlflowSpec, run: Mapping[str, Any], model: Path, evidence: Path, example: "pl.DataFrame", digest: str
 ) -> int:
     """Log a model folder to its run as a pyfunc, with its evidence, and make a version of it.
 
@@ -179,7 +179,7 @@ def log_text(settings: MlflowSpec, run_id: str, path: str, text: str) -> None:
         client.log_text(run_id, text, path)
 
 
-def _log_model(model: Path, example: pl.DataFrame) -> Any:
+def _log_model(model: Path, example: "pl.DataFrame") -> Any:
     import mlflow
     import pandas as pd
     from mlflow.models import ModelSignature
