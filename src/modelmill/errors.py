@@ -9,7 +9,7 @@
         ├── GateError          a gate, soak time or cool-down says no                      3
         ├── ApprovalError      approvals are missing                                       4
         ├── ConflictError      the registry is not as was expected; another came first     5
-        ├── NotFoundError      no such model, version or request                           6
+        ├── NotFoundError      no such model, version or request, or gone                  6
         └── IntegrityError     what is there is not what was written                       7
 
 `assert` is for our own invariants; whoever sees an AssertionError has found a bug.
@@ -73,7 +73,7 @@ class ConflictError(RegistryError):
 
 
 class NotFoundError(RegistryError):
-    """There is no such model, version or request."""
+    """There is no such model, version, run or request, or its files are gone."""
 
     exit_code = 6
 

@@ -11,7 +11,7 @@ from modelmill.cleaning.steps import Reserved
 from modelmill.database import database
 from modelmill.errors import DataError
 from modelmill.records import RECORD
-from modelmill.sources import read_sources
+from modelmill.sources.read import read_sources
 from modelmill.specs.cleaning import CleaningSpec, NearDuplicatesSpec, PrivacySpec
 from modelmill.specs.source import Sources
 from tests.cleaning.test_clean import NONE, STORY, clean, corpus, records

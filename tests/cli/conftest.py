@@ -17,9 +17,9 @@ from click.testing import CliRunner, Result
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Event, Promoted, Registered, now
 from modelmill.registry.gates import run as gates_run
-from modelmill.registry.gates.base import Subject
 from modelmill.registry.store import connected
 from modelmill.registry.verbs import Judged, policy_hash
+from modelmill.registry.version_files import Subject
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.registry import RegistrySpec
 from tests.conftest import Project, make_project

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from modelmill.registry.events import Approved, Requested, RolledBack
 from tests.cli.conftest import DAY, DIGESTS, START, Registry, promoted, says, write_version
@@ -149,6 +150,28 @@ def test_check_prints_every_gate_and_ends_with_3_when_one_stops(
     assert "May not enter staging" in done.stdout
     assert "mood@1 does not pass the gates of 'staging':\n- floors: fail: macro_f1 is 0.71" in done.stderr
     assert registry.events() == ["registered"] * 3
+
+
+def test_check_says_which_approvals_and_times_are_missing(registry: Registry) -> None:
+    """Beside the gates, whose answer decides the exit code: version 2 passes them, and nobody approved it."""
+    rules = yaml.safe_load(Path("conf/base/registry.yml").read_text(encoding="utf-8"))
+    rules["stages"]["production"] |= {"soak": "1h", "cool_down": "1h"}
+    Path("conf/base/registry.yml").write_text(yaml.safe_dump(rules, sort_keys=False), encoding="utf-8")
+    registry.say(promoted(2, "staging", START))
+    answer = registry.json("check", "mood@2", "--to", "production")
+    assert answer["passed"]
+    assert [(one["condition"], one["met"]) for one in answer["conditions"]] == [
+        ("approvals", False), ("soak", True), ("cool_down", True),
+    ]  # fmt: skip
+    assert "ask for them by `kedro model request" in answer["conditions"][0]["reason"]
+    printed = registry.run("check", "mood@2", "--to", "production").stdout
+    assert "The gates say yes, but approvals not met: may not yet enter production" in printed
+    assert registry.run("request", "mood@2", "--to", "production").exit_code == 0
+    assert registry.run("approve", "mood@2", "--to", "production", actor="bob").exit_code == 0
+    answer = registry.json("check", "mood@2", "--to", "production")
+    assert all(one["met"] for one in answer["conditions"])
+    assert "May enter production" in registry.run("check", "mood@2", "--to", "production").stdout
+    assert registry.json("check", "mood", "--to", "staging")["conditions"] == []
 
 
 @pytest.fixture

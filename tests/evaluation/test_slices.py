@@ -1,11 +1,14 @@
 """Parts of the items: how they are cut, what is found in them, and how often."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from modelmill.evaluation.slices import (
     Bools,
+    Part,
     chance_to_find,
     compare_parts,
     negative_flips,
@@ -65,8 +68,17 @@ def test_a_planted_loss_by_hand() -> None:
 def test_a_loss_within_the_margin_is_accepted() -> None:
     """7 of 50 lost: too many beside nothing, few beside an accepted loss of 20 points."""
     theirs, ours = np.ones(50, bool), np.arange(50) >= 7
-    (part,) = compare_parts(ours, theirs, {"all": theirs}, SlicesGate(margin=0.2))
-    assert not part.is_worse(SlicesGate(margin=0.2))
+    rule = SlicesGate(margin=0.2, detectable=0.5)
+    (part,) = compare_parts(ours, theirs, {"all": theirs}, rule)
+    assert not part.is_worse(rule)
+
+
+def test_a_part_can_tell_what_it_would_have_shown() -> None:
+    """A loss that is at least the visible one; a part that is not tested cannot tell anything."""
+    seen = Part("a", 100, 1.0, 1.0, 0, 0, 1.0, 1.0, visible=0.05)
+    assert seen.can_tell(SlicesGate(detectable=0.05))
+    assert not seen.can_tell(SlicesGate(detectable=0.049))
+    assert not replace(seen, visible=None).can_tell(SlicesGate(detectable=0.9))
 
 
 def test_negative_flips_are_what_was_lost() -> None:

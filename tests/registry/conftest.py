@@ -10,8 +10,9 @@ import yaml
 
 from modelmill.registry.desk import Desk
 from modelmill.registry.fetch import fetch
-from modelmill.registry.gates.base import Case, Subject
+from modelmill.registry.gates.base import Case
 from modelmill.registry.store import connected
+from modelmill.registry.version_files import Subject
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.product import ProductSpec
@@ -76,5 +77,5 @@ def case(subject: Subject, trained: Project) -> Case:
     test = trained.root / "data/03_primary/mood/test.parquet"
     return Case(
         subject=subject, incumbent=None, product=PRODUCT, backbone=BACKBONE, stage="staging", root=trained.root,
-        test=test, test_uses=1,
+        test=test, test_uses=lambda: 1,
     )  # fmt: skip

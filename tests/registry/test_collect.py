@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modelmill.errors import RegistryError
+from modelmill.errors import IntegrityError, RegistryError
 from modelmill.registry.collect import collect, collectable
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Approved, Collected, Event, Reconciled
@@ -170,6 +170,6 @@ def test_files_elsewhere_are_left_alone(real: Desk, tmp_path: Path) -> None:
         statement = "UPDATE logged_models SET artifact_location = ? WHERE model_id = ?"
         assert connection.execute(statement, (str(tmp_path), model.model_id)).rowcount == 1
     connection.close()
-    with pytest.raises(RegistryError, match="which is not deleted"):
+    with pytest.raises(IntegrityError, match="which is not deleted"):
         real.writer.delete_files(f"models:/{model.model_id}")
     assert tmp_path.is_dir()

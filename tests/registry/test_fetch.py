@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelmill.digest import folder_digest
-from modelmill.errors import NotFoundError, RegistryError
+from modelmill.errors import IntegrityError, NotFoundError
 from modelmill.registry import fetch as fetching
 from modelmill.registry.evidence import evidence_digest
 from modelmill.registry.fetch import fetch, model_folder, read_text
@@ -34,15 +34,25 @@ def test_remote_files_are_downloaded(registry: Registry, tmp_path: Path, monkeyp
     assert not list(subject.evidence.glob("*.html"))
 
 
-def test_what_is_gone_is_one_error(registry: Registry, tmp_path: Path) -> None:
-    """No such version, no run, a run that MLflow does not have, no such file in a run."""
+def test_what_is_gone_is_not_found(registry: Registry, tmp_path: Path) -> None:
+    """No such version, no run, a run that MLflow does not have, no such file in a run, no folder here: exit code 6."""
     desk, settings = registry.desk, registry.desk.settings
-    with pytest.raises(RegistryError, match=r"Model Version .*version=7.* not found"):
+    with pytest.raises(NotFoundError, match=r"Model Version .*version=7.* not found"):
         model_folder(settings, "mood", 7, tmp_path)
     row, registered = desk.row("mood", 1), desk.state("mood").registered[1]
-    with pytest.raises(RegistryError, match="version 1 of 'mood' belongs to no run"):
+    with pytest.raises(NotFoundError, match="version 1 of 'mood' belongs to no run"):
         fetch(settings, "mood", replace(row, run_id=None), registered, tmp_path)
-    with pytest.raises(RegistryError, match=r"Run with id=0{32} not found"):
+    with pytest.raises(NotFoundError, match=r"Run with id=0{32} not found"):
         fetch(settings, "mood", replace(row, run_id="0" * 32), registered, tmp_path)
     with pytest.raises(NotFoundError, match=r"has no file 'gates/x.json'"):
         read_text(settings, str(row.run_id), "gates/x.json", tmp_path)
+    with pytest.raises(NotFoundError, match=f"no folder {tmp_path}/away here"):
+        fetching._on_disk(f"file://{tmp_path}/away")
+
+
+def test_files_of_another_kind_are_not_what_was_written(registry: Registry, tmp_path: Path) -> None:
+    """A folder without weights: exit code 7."""
+    desk = registry.copy(tmp_path, 1)
+    next((tmp_path / "model-0/artifacts/model").glob("*.safetensors")).unlink()
+    with pytest.raises(IntegrityError, match="no MLmodel with safetensors"):
+        model_folder(desk.settings, "mood", 1, tmp_path / "fetched")

@@ -5,12 +5,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from modelmill.errors import IntegrityError, NotFoundError, TransitionError
+from modelmill.registry import judge as judging
 from modelmill.registry import verbs
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import now
+from modelmill.registry.fetch import read_text
 from modelmill.registry.gates import run
 from modelmill.registry.gates.base import Case, Declared, Finding
 from modelmill.registry.judge import judge, known_report, read_report, report_path
@@ -94,18 +97,42 @@ def test_a_version_that_fails(desk: Desk, declared: Declared) -> None:
 
 
 def test_gates_see_the_incumbent(desk: Desk, declared: Declared, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the stage holds, with its files; and how often the test split was used."""
+    """What the stage holds, with its files; how often the test split was used, by lineages that are read when asked."""
     seen: list[Case] = []
+    read: list[str] = []
+    monkeypatch.setattr(judging, "read_text", lambda *given: read.append(given[2]) or read_text(*given))
     monkeypatch.setitem(run.CHECKS, "card", lambda _, case: seen.append(case) or Finding("pass", ""))
     enter(desk, judge(desk, "mood", 1, "staging", declared)[0])
     judged, report = judge(desk, "mood", 2, "staging", declared)
     assert (judged.incumbent, report.incumbent) == (1, 1)
     first, second = seen
-    assert (first.incumbent, first.test_uses) == (None, 2)
+    assert first.incumbent is None
+    assert read == []
+    assert first.test_uses() == 2
+    assert read == ["lineage.json"] * 2
     assert second.incumbent is not None
     assert second.incumbent.version == 1
     assert second.incumbent.model != second.subject.model
     assert second.stage == "staging"
+
+
+def test_what_gates_believe_unseen_is_checked(desk: Desk, declared: Declared) -> None:
+    """Evidence of the incumbent; that of the version where no gate `digest` is asked, which would tell it."""
+
+    def edit(version: int) -> None:
+        run_id = desk.row("mood", version).run_id
+        path = Path(desk.settings.artifacts) / f"{run_id}/artifacts/predictions.parquet"
+        pl.read_parquet(path).with_columns(predicted=pl.lit("x")).write_parquet(path)
+
+    enter(desk, judge(desk, "mood", 1, "staging", declared)[0])
+    edit(2)
+    judged, report = judge(desk, "mood", 2, "staging", declared)
+    assert (judged.passed, report.results[0].reason) == (False, "not as registered: evidence")
+    with pytest.raises(IntegrityError, match="evidence of version 2 of 'mood' are not as they were registered"):
+        judge(desk, "mood", 2, "archived", declared)
+    edit(1)
+    with pytest.raises(IntegrityError, match="evidence of version 1 of 'mood' are not as they were registered"):
+        judge(desk, "mood", 2, "staging", declared)
 
 
 def test_an_open_request_is_not_judged_again(desk: Desk, declared: Declared) -> None:

@@ -160,6 +160,15 @@ def test_nothing_is_written_when_nothing_has_to_happen() -> None:
     assert memory.models == {}
 
 
+def test_a_number_that_mlflow_does_not_get_is_a_lost_race() -> None:
+    """It gives up when others come first too often; the event is written at the next attempt."""
+    memory, refused = Memory(), [None, None]
+    add_version = memory.add_version
+    memory.add_version = lambda *given: refused.pop() if refused else add_version(*given)
+    written = ledger_of(memory).transact(lambda chain: registered(1))
+    assert (written and written.seq, refused) == (1, [])
+
+
 def test_an_answer_that_was_lost() -> None:
     """The event was written, and the writer learns it; when it was not, nothing is, and the error stays."""
     lost, failed = ["after"], ["before"]

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from modelmill.errors import RegistryError
-from modelmill.registry.runs import RunRow, figures, read_run
+from modelmill.registry.runs import RunRow, figures, read_run, read_runs
 from modelmill.specs.mlflow import MlflowSpec
 
 DATA = {
@@ -17,35 +17,48 @@ DATA = {
 }
 
 
-def answers(monkeypatch: pytest.MonkeyPatch, found: dict[str, Any]) -> list[tuple[str, Any]]:
-    """A server that answers so; what it was asked."""
-    asked: list[tuple[str, Any]] = []
+def server(monkeypatch: pytest.MonkeyPatch, runs: list[str]) -> list[tuple[str, str, Any]]:
+    """One that has these runs, in two pages, and an experiment; what it was asked."""
+    asked: list[tuple[str, str, Any]] = []
 
-    def get(address: str, query: Any, **_: Any) -> Any:
-        asked.append((address, query))
+    def request(method: str, address: str, params: Any = None, json: Any = None, **_: Any) -> Any:
+        asked.append((method, address, params or json))
+        there, last = runs[:1], True
+        if json and runs[1:]:
+            there, last = (runs[1:], True) if "page_token" in json else (runs[:1], False)
+        found = {"experiments": [{"experiment_id": "7"}], "next_page_token": "" if last else "more"}
+        found["runs"] = [{"info": {"run_id": run}, "data": DATA} for run in there]
         headers = {"content-type": "application/json"}
         return SimpleNamespace(json=lambda: found, headers=headers, raise_for_status=lambda: None)
 
-    monkeypatch.setattr(requests, "get", get)
+    monkeypatch.setattr(requests, "request", request)
     return asked
 
 
-def test_a_run_is_read_from_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the tracking address, also where the registry has another one."""
-    asked = answers(monkeypatch, {"run": {"data": DATA}})
+def test_runs_are_read_from_a_server_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All in all experiments by one search, from the tracking address, also where the registry has another one."""
+    asked = server(monkeypatch, ["r1", "r2"])
     settings = MlflowSpec(tracking_uri="http://runs/", registry_uri="http://registry")
-    run = read_run(settings, "r1")
-    assert asked == [("http://runs/api/2.0/mlflow/runs/get", {"run_id": "r1"})]
+    found = read_runs(settings, ["r1", "r2", "gone", None])
+    assert [(method, address.removeprefix("http://runs/api/2.0/mlflow/")) for method, address, _ in asked] == [
+        ("GET", "experiments/search"), ("POST", "runs/search"), ("POST", "runs/search"),
+    ]  # fmt: skip
+    query = asked[1][2]
+    assert query["experiment_ids"] == ["7"]
+    assert query["filter"] == "attributes.run_id IN ('r1', 'r2', 'gone')"
+    run = found["r2"]
     assert (run.metrics["test/f1"], run.params, run.tags) == (0.5, {"mood.seed": "0"}, {"git_commit": "c"})
     assert figures(run) == {"f1": {"value": 0.5, "low": 0.4}}
+    assert found["gone"] == found[None] == RunRow()
 
 
-def test_a_run_that_is_gone_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So is that of a version without a run, of which nobody is asked."""
-    asked = answers(monkeypatch, {"error_code": "RESOURCE_DOES_NOT_EXIST"})
+def test_a_version_without_a_run_is_not_asked_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no figures; a run that is gone has none either."""
+    asked = server(monkeypatch, [])
     settings = MlflowSpec(tracking_uri="http://runs")
-    assert read_run(settings, "r1") == read_run(settings, None) == RunRow()
-    assert len(asked) == 1
+    assert read_run(settings, None) == RunRow()
+    assert asked == []
+    assert read_run(settings, "r1") == RunRow()
 
 
 def test_an_address_of_another_kind_is_named() -> None:

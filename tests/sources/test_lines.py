@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelmill.errors import SourceError
-from modelmill.sources import lines, read_sources
+from modelmill.sources import lines
 from modelmill.sources.formats import READERS
 from modelmill.sources.lines import text_lines
+from modelmill.sources.read import read_sources
 from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 
@@ -117,7 +118,7 @@ PEAK = """
 import sys
 from pathlib import Path
 from modelmill.errors import SourceError
-from modelmill.sources import read_sources
+from modelmill.sources.read import read_sources
 from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 def peak():

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelmill.errors import SourceError
-from modelmill.sources import read_sources
 from modelmill.sources.formats import READERS, read_hub
+from modelmill.sources.read import read_sources
 from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from modelmill.errors import SourceError
-from modelmill.sources import read_sources
+from modelmill.sources.read import read_sources
 from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import Sources
 

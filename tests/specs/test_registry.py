@@ -195,3 +195,12 @@ def test_the_hash_of_the_rules_is_of_the_gates_that_are_asked() -> None:
     )
     hashes = [policy_hash(one, "staging", []) for one in (spec, other, stricter)]
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_a_loss_that_is_accepted_need_not_be_found(project: Project) -> None:
+    """`slices` looks for losses above its margin only; with its line."""
+    write(project, STAGES)
+    rule = {"slices": {"margin": 0.05, "detectable": 0.05}}
+    write(project, {"stages": {"staging": {"from": "candidate", "gates": rule}}}, env="local")
+    (line,) = mistakes(project)
+    assert "stages.staging.gates.slices.detectable: 0.05 is not above `margin` 0.05" in line

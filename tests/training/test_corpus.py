@@ -8,7 +8,7 @@ import pytest
 
 from modelmill.cleaning.clean import clean_product
 from modelmill.cleaning.split import split_records
-from modelmill.sources import read_sources
+from modelmill.sources.read import read_sources
 from modelmill.specs.product import ProductSpec
 from modelmill.training.corpus import PRODUCT_SECTIONS, held_out_texts, training_texts
 

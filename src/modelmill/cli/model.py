@@ -90,18 +90,23 @@ def show_history(name: str, at: str | None, as_json: bool, env: str | None) -> N
 @click.option("--to", "stage", required=True, metavar="STAGE", help="The stage whose gates are asked.")
 @shared
 def check_version(ref: str, stage: str, as_json: bool, env: str | None) -> None:
-    """Ask every gate of a stage about a version; the report stays with its run. Exit code 3 when it may not enter."""
+    """Ask every gate of a stage about a version, and say which approvals and times are missing.
+
+    The report of the gates stays with the run. Exit code 3 when a gate says no.
+    """
+    from dataclasses import asdict
+
     from modelmill.cli.project import opened
     from modelmill.cli.tables import print_report
     from modelmill.errors import GateError
     from modelmill.registry.flows import check, refusal
     from modelmill.registry.view import Ref
 
-    report = check(opened(env), Ref.parse(ref), stage)
+    report, wanted = check(opened(env), Ref.parse(ref), stage)
     if as_json:
-        print_json(document("model.check", **report_row(report)))
+        print_json(document("model.check", **report_row(report), conditions=[asdict(one) for one in wanted]))
     else:
-        print_report(report)
+        print_report(report, wanted)
     if not report.passed:
         raise GateError(refusal(report))
 

@@ -1,17 +1,19 @@
 """The project's registry, opened for a command; and the hook that others may implement."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks.markers import hook_spec
 
 from modelmill.config import ProductConfigLoader
 from modelmill.errors import DeclarationError
 from modelmill.registry.desk import Desk
-from modelmill.registry.gates.base import Declared
 from modelmill.registry.office import Office
 from modelmill.specs.backbone import ancestry
 from modelmill.specs.files import hint
+
+if TYPE_CHECKING:
+    from modelmill.registry.gates.base import Declared
 
 
 class RegistrySpecs:
@@ -52,7 +54,7 @@ def announce(event: dict[str, Any], name: str) -> None:
     manager.hook.on_promoted(event=event, name=name)
 
 
-def _declared(loader: ProductConfigLoader, root: Path, name: str) -> Declared:
+def _declared(loader: ProductConfigLoader, root: Path, name: str) -> "Declared":
     declarations = loader.declarations
     if name not in declarations.products:
         raise DeclarationError(
@@ -60,6 +62,8 @@ def _declared(loader: ProductConfigLoader, root: Path, name: str) -> Declared:
             f"ask for; {hint(name, sorted(declarations.products))}"
         )
     from kedro.io import DataCatalog
+
+    from modelmill.registry.gates.base import Declared
 
     product = declarations.products[name]
     test = DataCatalog.from_config(loader["catalog"])[f"{name}.test"]

@@ -11,6 +11,7 @@ from modelmill.registry.view import named_stages
 from modelmill.specs.registry import RegistrySpec
 
 if TYPE_CHECKING:
+    from modelmill.registry.conditions import Condition
     from modelmill.registry.gates.run import GateReport
     from modelmill.registry.office import Outcome
     from modelmill.registry.upkeep import Mended
@@ -134,13 +135,19 @@ def print_holders(name: str, at: datetime, rows: Sequence[Row]) -> None:
         click.echo("No stage held anything then.")
 
 
-def print_report(report: "GateReport") -> None:
-    """What each gate said."""
+def print_report(report: "GateReport", conditions: "Sequence[Condition]") -> None:
+    """What each gate said, and what else the stage wants."""
     cells = [[one.gate, one.status, "yes" if one.required else "no", one.reason] for one in report.results]
     against = f", against version {report.incumbent}" if report.incumbent else ""
     title = f"{report.name}@{report.version} to {report.stage}{against}"
     print_table(title, ["gate", "answer", "required", "reason"], cells)
-    click.echo(f"{'May enter' if report.passed else 'May not enter'} {report.stage}. Report {report.hash[:12]}.")
+    if conditions:
+        rows = [[one.condition, "met" if one.met else "not met", one.reason] for one in conditions]
+        print_table("Beside the gates", ["condition", "is", "why"], rows)
+    may = "May enter" if report.passed else "May not enter"
+    if report.passed and (missing := [one.condition for one in conditions if not one.met]):
+        may = f"The gates say yes, but {', '.join(missing)} not met: may not yet enter"
+    click.echo(f"{may} {report.stage}. Report {report.hash[:12]}.")
 
 
 def print_outcome(outcome: "Outcome", *, dry_run: bool) -> None:

@@ -38,6 +38,10 @@ class Part:
         """Whether the loss here is proven."""
         return self.adjusted is not None and self.adjusted <= 1 - rule.confidence
 
+    def can_tell(self, rule: SlicesGate) -> bool:
+        """Whether the loss that is to be found would have been found here."""
+        return self.visible is not None and self.visible <= rule.detectable
+
 
 def parts_of(records: pl.DataFrame, by: Sequence[SliceBy]) -> dict[str, Bools]:
     """Which records belong to which part, by the part's name; a part has one at least.

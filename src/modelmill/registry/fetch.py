@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from modelmill.errors import NotFoundError, RegistryError
+from modelmill.errors import IntegrityError, NotFoundError
 from modelmill.registry.events import Registered
-from modelmill.registry.gates.base import Subject, weights
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.store import connected
+from modelmill.registry.version_files import Subject, weights
 from modelmill.specs.mlflow import MlflowSpec
 
 if TYPE_CHECKING:
@@ -31,10 +31,12 @@ def fetch(settings: MlflowSpec, name: str, row: VersionRow, registered: Register
         folder: for what has to be downloaded; figures are not.
 
     Raises:
-        RegistryError: when the files are gone or MLflow cannot be reached.
+        NotFoundError: when there is no run, or the files are gone.
+        IntegrityError: when they are no model of ours.
+        RegistryError: when MLflow cannot be reached.
     """
     if row.run_id is None:
-        raise RegistryError(
+        raise NotFoundError(
             f"version {row.number} of '{name}' belongs to no run: nothing says how it was made and judged."
         )
     model = model_folder(settings, name, row.number, folder / "model")
@@ -53,15 +55,17 @@ def model_folder(settings: MlflowSpec, name: str, number: int, folder: Path) -> 
         folder: for what has to be downloaded.
 
     Raises:
-        RegistryError: when the files are gone, are no model of ours, or MLflow cannot be reached.
+        NotFoundError: when there is no such version, or the files are gone.
+        IntegrityError: when they are no model of ours.
+        RegistryError: when MLflow cannot be reached.
     """
     with connected(settings) as client:
         address = client.get_model_version_download_uri(name, str(number))
         found = _on_disk(address) or _downloaded(address, folder)
     if not (found / "MLmodel").is_file() or not any(weights(found).glob("*.safetensors")):
-        raise RegistryError(
-            f"the files of version {number} of '{name}' are gone, or were not written by `kedro run`: {address} has no "
-            "MLmodel with safetensors in artifacts/model."
+        raise IntegrityError(
+            f"the files of version {number} of '{name}' are not those of `kedro run`: {address} has no MLmodel "
+            "with safetensors in artifacts/model."
         )
     return found
 
@@ -75,7 +79,8 @@ def evidence_folder(settings: MlflowSpec, run_id: str, folder: Path) -> Path:
         folder: for what has to be downloaded.
 
     Raises:
-        RegistryError: when it is gone, or MLflow cannot be reached.
+        NotFoundError: when it is gone.
+        RegistryError: when MLflow cannot be reached.
     """
     with connected(settings) as client:
         if found := _on_disk(client.get_run(run_id).info.artifact_uri):
@@ -107,14 +112,14 @@ def _on_disk(address: str) -> Path | None:
     """The folder at an address of a local artifact store; None for a remote one.
 
     Raises:
-        RegistryError: when it should be here, and is not.
+        NotFoundError: when it should be here, and is not.
     """
     parts = urlsplit(address)
     if parts.scheme not in ("", "file"):
         return None
     path = Path(unquote(parts.path) if parts.scheme else address)
     if not path.is_dir():
-        raise RegistryError(
+        raise NotFoundError(
             f"there is no folder {path} here, where MLflow says that the files are: they were deleted, or written by "
             "another machine into its own folder."
         )

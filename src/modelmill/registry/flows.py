@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 from modelmill.errors import GateError
 from modelmill.registry import verbs
-from modelmill.registry.events import Approved, Event
+from modelmill.registry.conditions import Condition, conditions
+from modelmill.registry.events import Approved, Event, now
 from modelmill.registry.gates.run import GateReport
 from modelmill.registry.office import Office, Outcome, Want, act, begin, check_stage, version_of
 from modelmill.registry.state import Request, State
-from modelmill.registry.verbs import Judged
+from modelmill.registry.verbs import Judged, Verified
 from modelmill.registry.view import Ref, View, whole
 
 
@@ -26,10 +27,12 @@ def judged(office: Office, name: str, version: int, stage: str, *, keep: bool) -
     return judge(office.desk, name, version, stage, office.declared(name), keep=keep)
 
 
-def check(office: Office, ref: Ref, stage: str) -> GateReport:
-    """Ask the gates of a stage about a version; nothing but the report is written."""
+def check(office: Office, ref: Ref, stage: str) -> tuple[GateReport, list[Condition]]:
+    """Ask the gates of a stage about a version, and say what else it wants; nothing but the report is written."""
     check_stage(office.desk, stage)
-    return judged(office, ref.name, version_of(office, whole(office.desk, ref.name), ref), stage, keep=True)[1]
+    found = whole(office.desk, ref.name)
+    verdict, report = judged(office, ref.name, version_of(office, found, ref), stage, keep=True)
+    return report, conditions(found.state, office.desk.spec, verdict, now(), _trusted(office, ref.name))
 
 
 def request_version(office: Office, ref: Ref, stage: str, want: Want) -> Outcome:
@@ -62,17 +65,25 @@ def promote_version(office: Office, ref: Ref, stage: str, want: Want) -> Outcome
     found = begin(office, ref.name, want, stage)
     version = version_of(office, found, ref)
 
-    def trusted(request: Request, approval: Approved) -> bool:
-        from modelmill.registry.approvals import verified
-
-        signed: bool = verified(office.root, office.desk.spec, ref.name)(request, approval)
-        return signed
+    trusted = _trusted(office, ref.name)
 
     def decide(state: State, verdict: Judged) -> Event | None:
         return verbs.promote(state, office.desk.spec, verdict, want.by, want.expected, trusted)
 
     already = f"{ref.name}@{version} is in '{stage}' already"
     return _judge_and_act(office, found, _Question(version, stage, want, already), decide)
+
+
+def _trusted(office: Office, name: str) -> Verified:
+    """Whether a signature is trusted; keys are read when the first one is looked at."""
+
+    def trusted(request: Request, approval: Approved) -> bool:
+        from modelmill.registry.approvals import verified
+
+        signed: bool = verified(office.root, office.desk.spec, name)(request, approval)
+        return signed
+
+    return trusted
 
 
 def refusal(report: GateReport) -> str:

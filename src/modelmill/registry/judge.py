@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from modelmill.errors import IntegrityError, NotFoundError, TransitionError
@@ -10,13 +11,13 @@ from modelmill.registry.desk import Desk
 from modelmill.registry.events import now
 from modelmill.registry.evidence import LINEAGE
 from modelmill.registry.fetch import GATES, fetch, read_text
-from modelmill.registry.gates.base import Case, Declared, Subject
+from modelmill.registry.gates.base import Case, Declared
 from modelmill.registry.gates.contents import changed
 from modelmill.registry.gates.run import GateReport, Result, run_gates
 from modelmill.registry.state import State
 from modelmill.registry.store import log_text
 from modelmill.registry.verbs import Judged, known, policy_hash
-from modelmill.registry.versions import registered_versions
+from modelmill.registry.version_files import Subject, tested_on
 from modelmill.specs.product import ProductSpec
 
 
@@ -36,17 +37,22 @@ def judge(
     Raises:
         NotFoundError: when the ledger does not know the version.
         TransitionError: when there is no such stage.
+        IntegrityError: when files or evidence of the incumbent are not those of the ledger; or the version's, and no
+            gate `digest` is there to say so.
         RegistryError: when files of the version or the incumbent cannot be had.
     """
     state, incumbent, policy = _stands(desk, name, version, stage, declared.product)
     with tempfile.TemporaryDirectory() as scratch:
         wanted = {version} if incumbent is None else {version, incumbent}
         subjects = {one: _subject(desk, name, one, state, Path(scratch)) for one in wanted}
+        if desk.spec.stages[stage].gates.digest:  # it looks at the version, and then the report says what changed
+            wanted -= {version}
+        _check_unchanged([subjects[one] for one in sorted(wanted)])
         case = Case(
             subject=subjects[version],
             incumbent=None if incumbent is None else subjects[incumbent],
             stage=stage,
-            test_uses=_test_uses(desk, name, subjects[version]),
+            test_uses=lambda: _test_uses(desk, state, subjects[version]),
             signing=desk.spec.signing,
             **vars(declared),
         )
@@ -125,18 +131,30 @@ def _subject(desk: Desk, name: str, version: int, state: State, scratch: Path) -
     return fetch(desk.settings, name, desk.row(name, version), state.registered[version], folder)
 
 
-def _test_uses(desk: Desk, name: str, subject: Subject) -> int:
-    """How many versions were judged by the test split of this one."""
-    own = _test_split(subject.evidence)
-    return sum(_test_split(version.evidence) == own for version in registered_versions(desk.settings, [name]))
+def _check_unchanged(subjects: Iterable[Subject]) -> None:
+    """What gates believe without looking: raise `IntegrityError` when it is not as the ledger says."""
+    for subject in subjects:
+        if wrong := changed(subject):
+            raise IntegrityError(
+                f"{', '.join(wrong)} of version {subject.version} of '{subject.name}' are not as they were registered, "
+                f"so nothing is compared with them; `kedro model verify {subject.name}` shows what is wrong"
+            )
 
 
-def _test_split(evidence: Path) -> str | None:
-    path = evidence / LINEAGE
-    if not path.is_file():
+def _test_uses(desk: Desk, state: State, subject: Subject) -> int:
+    """How many versions were judged by the test split of this one, by their lineage; also those that are deleted."""
+    splits = {event.run_id: _test_split(desk, event.run_id) for event in state.registered.values()}
+    return sum(splits[event.run_id] == subject.test_split for event in state.registered.values())
+
+
+def _test_split(desk: Desk, run_id: str | None) -> str | None:
+    if run_id is None:
         return None
-    found: str = json.loads(path.read_text(encoding="utf-8"))["splits"]["test"]["sha256"]
-    return found
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            return tested_on(read_text(desk.settings, run_id, LINEAGE, Path(scratch)))
+        except NotFoundError:
+            return None
 
 
 def _judged(report: GateReport, hash_: str) -> Judged:

@@ -29,8 +29,8 @@ class Writer(Protocol):
         """Make a registered model, if there is none."""
         ...
 
-    def add_version(self, name: str, source: str, tags: dict[str, str], description: str) -> int:
-        """Make a version; its number."""
+    def add_version(self, name: str, source: str, tags: dict[str, str], description: str) -> int | None:
+        """Make a version; its number, or None when others came first too often for MLflow to give it one."""
         ...
 
     def set_tag(self, name: str, key: str, value: str) -> None:

@@ -1,17 +1,19 @@
 """Reading MLflow's registry without importing MLflow, which takes seconds: by SQL, or by its REST interface."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from modelmill.errors import RegistryError
 from modelmill.specs.mlflow import MlflowSpec
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import BindParameter, Engine
 
+Sql = TypeVar("Sql")
+Rest = TypeVar("Rest")
 SQLITE = "sqlite:///"
 DELETED = "Deleted_Internal"
 """`current_stage` of versions that were deleted; MLflow keeps their rows, so that no number is used twice."""
@@ -54,12 +56,20 @@ def reader_of(settings: MlflowSpec) -> Reader:
     Raises:
         RegistryError: when the address is of a kind that cannot be read.
     """
-    uri = settings.registry_uri or settings.tracking_uri
+    return door(settings.registry_uri or settings.tracking_uri, SqlReader, RestReader)
+
+
+def door(uri: str, database: Callable[[str], Sql], server: Callable[[str], Rest]) -> Sql | Rest:
+    """What reads from an address of MLflow, by the address's kind.
+
+    Raises:
+        RegistryError: when it is of a kind that cannot be read.
+    """
     if uri.startswith(("http://", "https://")):
-        return RestReader(uri.rstrip("/"))
+        return server(uri.rstrip("/"))
     if uri.startswith(("sqlite:", "postgresql", "mysql", "mssql")):
-        return SqlReader(uri)
-    raise RegistryError(f"the registry's address is '{uri}'; expected http(s)://, sqlite:/// or another SQL database")
+        return database(uri)
+    raise RegistryError(f"MLflow's address is '{uri}'; expected http(s)://, sqlite:/// or another SQL database")
 
 
 class SqlReader:
@@ -70,8 +80,7 @@ class SqlReader:
         from sqlalchemy.exc import ArgumentError
         from sqlalchemy.pool import NullPool
 
-        # MLflow makes this file when it is first asked; before that nothing is registered, and we make none.
-        self._file = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+        self._uri = uri
         try:
             self._engine: Engine = create_engine(uri, poolclass=NullPool)
         except (ImportError, ArgumentError) as error:
@@ -103,21 +112,38 @@ class SqlReader:
     def tags(self, name: str) -> dict[str, str]:
         return dict(self._ask("SELECT key, value FROM registered_model_tags WHERE name = :name AND {own}", name=name))
 
-    def _ask(self, query: str, **values: str) -> list[tuple[Any, ...]]:
-        from sqlalchemy import inspect, text
+    def _ask(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        from sqlalchemy import bindparam, text
         from sqlalchemy.exc import SQLAlchemyError
 
-        if self._file and not self._file.is_file():
+        if not is_there(self._uri):
             return []
+        lists: list[BindParameter[Any]] = [
+            bindparam(name, expanding=True) for name, value in values.items() if isinstance(value, list)
+        ]
         try:
             with self._engine.connect() as connection:
-                if not inspect(connection).has_table("registered_models"):
-                    return []
-                found = connection.execute(text(query.format(own="workspace = 'default'")), values)
-                return [tuple(row) for row in found]
+                asked = text(query.format(own="workspace = 'default'")).bindparams(*lists)
+                return [tuple(row) for row in connection.execute(asked, values)]
         except SQLAlchemyError as error:
-            shown = self._engine.url.render_as_string(hide_password=True)
-            raise unreachable(shown, error) from error
+            if self._is_new():
+                return []
+            raise unreachable(self._engine.url.render_as_string(hide_password=True), error) from error
+
+    def _is_new(self) -> bool:
+        """Whether MLflow has made no tables yet; False also where that cannot be found out."""
+        from sqlalchemy import inspect
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            return not inspect(self._engine).has_table("registered_models")
+        except SQLAlchemyError:
+            return False
+
+
+def is_there(uri: str) -> bool:
+    """Whether anything can be read: MLflow makes its SQLite file when it is first asked, and we make none."""
+    return not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).is_file()
 
 
 class RestReader:
@@ -127,13 +153,13 @@ class RestReader:
         self._address = address
 
     def names(self) -> list[str]:
-        found = self._pages("registered-models/search", "registered_models", max_results=1000)
+        found = self._pages("registered-models/search", "registered_models", {"max_results": 1000})
         return sorted(model["name"] for model in found)
 
     def versions(self, name: str) -> list[VersionRow]:
         # Pages are by place: in this order a version that is added meanwhile moves no other to another page.
-        order, query = "version_number ASC", f"name = '{name}'"
-        found = self._pages("model-versions/search", "model_versions", filter=query, max_results=1000, order_by=order)
+        query = {"filter": f"name = '{name}'", "max_results": 1000, "order_by": "version_number ASC"}
+        found = self._pages("model-versions/search", "model_versions", query)
         rows = [
             VersionRow(
                 int(one["version"]), int(one["creation_timestamp"]), one.get("run_id") or None, one.get("source", ""),
@@ -150,26 +176,28 @@ class RestReader:
         return _pairs(self._model(name).get("tags", ()))
 
     def _model(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._get("registered-models/get", name=name).get("registered_model", {})
+        found: dict[str, Any] = self._ask("registered-models/get", {"name": name}).get("registered_model", {})
         return found
 
-    def _pages(self, path: str, key: str, **query: Any) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, key: str, query: dict[str, Any], *, post: bool = False) -> Iterator[dict[str, Any]]:
         while True:
-            page = self._get(path, **query)
+            page = self._ask(path, query, post=post)
             yield from page.get(key, ())
             if not (token := page.get("next_page_token")):
                 return
-            query["page_token"] = token
+            query = query | {"page_token": token}
 
-    def _get(self, path: str, **query: Any) -> dict[str, Any]:
+    def _ask(self, path: str, query: dict[str, Any], *, post: bool = False) -> dict[str, Any]:
         import requests
 
         user, password = (os.environ.get(f"MLFLOW_TRACKING_{part}") for part in ("USERNAME", "PASSWORD"))
         token = os.environ.get("MLFLOW_TRACKING_TOKEN")
         try:
-            answer = requests.get(
+            answer = requests.request(
+                "POST" if post else "GET",
                 f"{self._address}/api/2.0/mlflow/{path}",
-                query,
+                params=None if post else query,
+                json=query if post else None,
                 auth=(user, password or "") if user else None,
                 headers={"Authorization": f"Bearer {token}"} if token else None,
                 timeout=30,

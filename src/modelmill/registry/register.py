@@ -17,13 +17,13 @@ from modelmill.registry.desk import Desk
 from modelmill.registry.events import Event, Registered
 from modelmill.registry.evidence import check_evidence, evidence_digest
 from modelmill.registry.fetch import evidence_folder, model_folder
-from modelmill.registry.gates.base import weights
 from modelmill.registry.ledger import Chain
 from modelmill.registry.lineage import git
 from modelmill.registry.model_signing import SIGNATURE, check_keys, sign_if_asked
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import fold
 from modelmill.registry.store import create_version, log_text
+from modelmill.registry.version_files import weights
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.registry import RegistrySpec
 

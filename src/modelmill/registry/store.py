@@ -6,18 +6,20 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import yaml
 
 import modelmill
-from modelmill.errors import RegistryError
+from modelmill.errors import NotFoundError
+from modelmill.registry.readers import unreachable
 from modelmill.specs.mlflow import MlflowSpec
 
 if TYPE_CHECKING:
+    import polars as pl
     from mlflow import MlflowClient
 
 SERVING_PACKAGES = (
@@ -34,6 +36,7 @@ def connected(settings: MlflowSpec) -> "Iterator[MlflowClient]":
     """A client of the declared MLflow.
 
     Raises:
+        NotFoundError: when it has no such version, run or file.
         RegistryError: when it cannot be reached or refuses.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the default goes on for four minutes
@@ -46,10 +49,19 @@ def connected(settings: MlflowSpec) -> "Iterator[MlflowClient]":
         mlflow.set_registry_uri(settings.registry_uri or settings.tracking_uri)
         yield mlflow.MlflowClient()
     except (MlflowException, OSError) as error:
-        raise RegistryError(
-            f"MLflow at {settings.tracking_uri} did not do what was asked: {str(error).splitlines()[0]}\n"
-            "Check that it runs, that `conf/<env>/mlflow.yml` names its address, and that the disk has room."
-        ) from error
+        if _is_missing(error):
+            raise NotFoundError(f"MLflow at {settings.tracking_uri} has it not: {error}") from error
+        raise unreachable(settings.tracking_uri, error) from error
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether MLflow answered, and said that what was asked for is not there."""
+    answer = getattr(error, "response", None)  # of a server that was asked for a file
+    return (
+        isinstance(error, FileNotFoundError)
+        or getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST"
+        or getattr(answer, "status_code", None) == HTTPStatus.NOT_FOUND
+    )
 
 
 def start_run(settings: MlflowSpec, name: str, declared: Mapping[str, Any], tags: Mapping[str, str]) -> str:
@@ -89,7 +101,7 @@ def finish_run(settings: MlflowSpec, run_id: str, *, failed: bool) -> None:
         client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
 
 
-def log_curves(settings: MlflowSpec, run_id: str, curves: pl.DataFrame) -> None:
+def log_curves(settings: MlflowSpec, run_id: str, curves: "pl.DataFrame") -> None:
     """Log training curves in batches: one by one would take 15 ms each."""
     from mlflow.entities import Metric
 
@@ -133,7 +145,7 @@ def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def create_version(
-    settings: MlflowSpec, run: Mapping[str, Any], model: Path, evidence: Path, example: pl.DataFrame, digest: str
+    settings: MlflowSpec, run: Mapping[str, Any], model: Path, evidence: Path, example: "pl.DataFrame", digest: str
 ) -> int:
     """Log a model folder to its run as a pyfunc, with its evidence, and make a version of it.
 
@@ -167,7 +179,7 @@ def log_text(settings: MlflowSpec, run_id: str, path: str, text: str) -> None:
         client.log_text(run_id, text, path)
 
 
-def _log_model(model: Path, example: pl.DataFrame) -> Any:
+def _log_model(model: Path, example: "pl.DataFrame") -> Any:
     import mlflow
     import pandas as pd
     from mlflow.models import ModelSignature

@@ -18,7 +18,7 @@ from modelmill.registry.events import (
     RolledBack,
     now,
 )
-from modelmill.registry.runs import figures, read_run
+from modelmill.registry.runs import figures, read_run, read_runs
 from modelmill.registry.state import State, fold
 from modelmill.registry.view import View, named_stages
 from modelmill.specs.registry import RegistrySpec
@@ -50,8 +50,9 @@ def model_details(found: View, desk: Desk) -> dict[str, Any]:
     """A model with its versions, newest first, each with the figures of its run."""
     numbers = sorted(found.state.registered, reverse=True)
     versions = [version_row(found, number) for number in numbers]
+    runs = read_runs(desk.settings, [row["run_id"] for row in versions])
     for row in versions:
-        row["metrics"] = figures(read_run(desk.settings, row["run_id"]))
+        row["metrics"] = figures(runs[row["run_id"]])
     return {**model_row(found, desk.spec), "versions": versions, "requests": request_rows(found, now())}
 
 

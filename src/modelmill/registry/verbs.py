@@ -195,14 +195,27 @@ def known(state: State, version: int) -> None:
 
 def check_times(state: State, spec: RegistrySpec, version: int, stage: str, at: datetime) -> None:
     """Raise `GateError` when the soak time or the cool-down of a stage is not over."""
-    rules, place = spec.stages[stage], state.places[version]
-    changed = state.changed.get(stage)
-    waits = [(f"version {version} is in '{place.stage}' since {place.since}", place.since + rules.soak)]
-    if changed and rules.cool_down:
-        waits.append((f"'{stage}' changed at {changed}", changed + rules.cool_down))
-    for why, until in waits:
-        if at < until:
-            raise GateError(f"too early: {why}; it may enter '{stage}' from {until} on")
+    check_soak(state, spec, version, stage, at)
+    check_cool_down(state, spec, stage, at)
+
+
+def check_soak(state: State, spec: RegistrySpec, version: int, stage: str, at: datetime) -> None:
+    """Raise `GateError` when a version is not long enough where it is."""
+    place = state.places[version]
+    why = f"version {version} is in '{place.stage}' since {place.since}"
+    _not_before(place.since + spec.stages[stage].soak, at, stage, why)
+
+
+def check_cool_down(state: State, spec: RegistrySpec, stage: str, at: datetime) -> None:
+    """Raise `GateError` when a stage changed a short time ago."""
+    changed, rest = state.changed.get(stage), spec.stages[stage].cool_down
+    if changed and rest:
+        _not_before(changed + rest, at, stage, f"'{stage}' changed at {changed}")
+
+
+def _not_before(until: datetime, at: datetime, stage: str, why: str) -> None:
+    if at < until:
+        raise GateError(f"too early: {why}; it may enter '{stage}' from {until} on")
 
 
 def check_approvals(

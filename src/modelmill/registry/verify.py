@@ -11,12 +11,12 @@ from modelmill.registry.approvals import unapproved
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Registered
 from modelmill.registry.evidence import evidence_digest
-from modelmill.registry.gates.base import weights
 from modelmill.registry.ledger import HEAD, SUFFIX, Chain
 from modelmill.registry.notify import CURSOR
 from modelmill.registry.projection import differences
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import fold
+from modelmill.registry.version_files import weights
 
 FilesOf = Callable[[VersionRow], Path]
 """The folder that MLflow logged of a version, on this disk; raises `UserError` when it cannot be had."""

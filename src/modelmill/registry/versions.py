@@ -2,12 +2,12 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from modelmill.registry.evidence import LINEAGE, RECORD_IDS
+from modelmill.registry.readers import is_there, reader_of
 from modelmill.registry.store import connected, logged_files
 from modelmill.specs.mlflow import MlflowSpec
 
@@ -37,35 +37,20 @@ def registered_versions(settings: MlflowSpec, names: Iterable[str]) -> Iterator[
     Raises:
         RegistryError: when MLflow cannot be reached or refuses.
     """
-    if not registry_exists(settings):
-        return
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    reader = reader_of(settings)
     for name in names:
-        with connected(settings) as client:
-            models = client.search_registered_models(f"name = '{name}'")
-            found = _all_pages(client.search_model_versions, f"name = '{name}'")
-        aliases = [(alias, str(number)) for model in models for alias, number in model.aliases.items()]
-        for version in sorted(found, key=lambda version: int(version.version)):
-            number = str(version.version)
-            own = sorted(alias for alias, of in aliases if of == number)
+        aliases = reader.aliases(name)
+        for row in reader.versions(name):
+            own = sorted(alias for alias, number in aliases.items() if number == row.number)
             with tempfile.TemporaryDirectory() as folder:
-                with connected(settings) as client:
-                    logged = logged_files(client, version.run_id) if version.run_id else set()
-                    for file in logged & {RECORD_IDS, LINEAGE}:
-                        client.download_artifacts(version.run_id, file, folder)
-                yield RegisteredVersion(name, number, own, version.run_id, version.source, Path(folder))
+                if row.run_id:
+                    with connected(settings) as client:
+                        for file in logged_files(client, row.run_id) & {RECORD_IDS, LINEAGE}:
+                            client.download_artifacts(row.run_id, file, folder)
+                yield RegisteredVersion(name, str(row.number), own, row.run_id, row.source, Path(folder))
 
 
 def registry_exists(settings: MlflowSpec) -> bool:
     """Whether anything can be registered: MLflow makes its SQLite file when it is first asked."""
-    prefix, uri = "sqlite:///", settings.registry_uri or settings.tracking_uri
-    return not uri.startswith(prefix) or Path(uri.removeprefix(prefix)).is_file()
-
-
-def _all_pages(search: Callable[..., Any], query: str) -> list[Any]:
-    page = search(query)
-    found = list(page)
-    while page.token:
-        page = search(query, page_token=page.token)
-        found += page
-    return found
+    return is_there(settings.registry_uri or settings.tracking_uri)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from modelmill.errors import RegistryError
+from modelmill.errors import IntegrityError
 from modelmill.registry.store import connected, create_registered_model
 from modelmill.specs.mlflow import MlflowSpec
 
@@ -15,11 +15,14 @@ RETRIES = 8
 LOGGED_MODEL = "models:/"
 """What the source of a version begins with; then comes the id of the logged model that it is of."""
 
+LOST = "Giving up after"
+"""MLflow says it when others took three numbers in a row that it wanted to give (`create_model_version`)."""
+
 
 class MlflowWriter:
     """Each method is one write, to a database or a server alike; MLflow is imported by the first one.
 
-    All raise `RegistryError` when MLflow cannot be reached or refuses.
+    All raise `RegistryError` when MLflow cannot be reached or refuses, `NotFoundError` when it has no such thing.
     """
 
     def __init__(self, settings: MlflowSpec) -> None:
@@ -29,15 +32,22 @@ class MlflowWriter:
         with connected(self._settings) as client:
             create_registered_model(client, name)
 
-    def add_version(self, name: str, source: str, tags: dict[str, str], description: str) -> int:
+    def add_version(self, name: str, source: str, tags: dict[str, str], description: str) -> int | None:
+        from mlflow.exceptions import MlflowException
+
         with connected(self._settings) as client:
-            made = client.create_model_version(
-                name,
-                source,
-                tags=tags,
-                description=description,
-                await_creation_for=0,  # else it asks, and says so
-            )
+            try:
+                made = client.create_model_version(
+                    name,
+                    source,
+                    tags=tags,
+                    description=description,
+                    await_creation_for=0,  # else it asks, and says so
+                )
+            except MlflowException as error:
+                if LOST in str(error):
+                    return None
+                raise
             return int(made.version)
 
     def set_tag(self, name: str, key: str, value: str) -> None:
@@ -70,7 +80,7 @@ class MlflowWriter:
             try:
                 location = str(client.get_logged_model(model_id).artifact_location)
                 if model_id not in location:  # whatever that is, it is not of this model alone
-                    raise RegistryError(f"the files of {source} lie at {location}, which is not deleted: look at it")
+                    raise IntegrityError(f"the files of {source} lie at {location}, which is not deleted: look at it")
                 files: Any = get_artifact_repository(location)
                 files.delete_artifacts()
                 client.delete_logged_model(model_id)

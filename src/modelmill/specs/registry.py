@@ -88,8 +88,19 @@ class SlicesGate(Gate):
 
     by: Annotated[list[SliceBy], OneOrMore()] = Field(["label", "length"], description="what the records are parted by")
     margin: float = Field(0.0, ge=0, description="the loss of accuracy that would still be accepted in a part")
+    detectable: float = Field(
+        0.03, gt=0, lt=1, description="the loss of accuracy in a part that is to be found with 80%; else the gate warns"
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="for all parts together (Holm 1979)")
-    min_items: int = Field(30, ge=1, description="smaller parts are shown, not judged")
+    min_items: int = Field(30, ge=1, description="smaller parts are not tested: no loss would be found there")
+
+    @model_validator(mode="after")
+    def _beyond_the_margin(self) -> Self:
+        if self.detectable <= self.margin:
+            raise MistakesError(
+                {("detectable",): f"{self.detectable} is not above `margin` {self.margin}, the loss that is accepted"}
+            )
+        return self
 
 
 class RobustnessGate(Gate):

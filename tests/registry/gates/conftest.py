@@ -13,7 +13,8 @@ import pytest
 from modelmill.records import table_digest
 from modelmill.registry.clean_process import Answers
 from modelmill.registry.gates import answers
-from modelmill.registry.gates.base import Case, Subject
+from modelmill.registry.gates.base import Case
+from modelmill.registry.version_files import Subject
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
 
@@ -78,7 +79,7 @@ class Bench:
         backbone = BackboneSpec.model_validate({"model": "hf://owner/name"})
         case = Case(
             subject=version, incumbent=incumbent, product=product, backbone=backbone, stage="production",
-            root=self.root, test=self.root / "test.parquet", test_uses=3,
+            root=self.root, test=self.root / "test.parquet", test_uses=lambda: 3,
         )  # fmt: skip
         return replace(case, **changes)
 

@@ -11,6 +11,8 @@ from modelmill.registry.gates.comparison import calibration, non_inferiority, sl
 from modelmill.specs.registry import CalibrationGate, NonInferiorityGate, SlicesGate
 from tests.registry.gates.conftest import Bench
 
+SEES = SlicesGate(detectable=0.1)
+"""Would see a loss of that size in each part of the bench."""
 RULE = NonInferiorityGate(metric="accuracy", margin=0.03)
 
 
@@ -64,7 +66,7 @@ def test_too_small_a_test_set_cannot_tell(bench: Bench) -> None:
 def test_another_test_split_is_answered_by_both(bench: Bench) -> None:
     """The incumbent was judged by other records: both answer the present ones, once for all three gates."""
     case = bench.case(bench.version(2, {0}), bench.version(1, {1}, judged_on="other"))
-    for gate, rule in ((non_inferiority, RULE), (slices, SlicesGate()), (calibration, CalibrationGate())):
+    for gate, rule in ((non_inferiority, RULE), (slices, SEES), (calibration, CalibrationGate())):
         found = gate(rule, case)  # type: ignore[operator]
         assert (found.status, found.evidence["predictions"]) == ("pass", "predicted now, for both")
     assert bench.asked == [(2, 600), (1, 600)]
@@ -170,7 +172,7 @@ def test_a_loss_in_one_part_is_named_with_its_records(bench: Bench) -> None:
 def test_parts_by_text_need_the_texts(bench: Bench) -> None:
     """By length and source the test records are read; by label alone they need not be there."""
     case = bench.case(bench.version(2, {0}), bench.version(1, {1}))
-    found = slices(SlicesGate(by=["label", "length", "source"]), case)
+    found = slices(SlicesGate(by=["label", "length", "source"], detectable=0.1), case)
     assert found.status == "pass"
     assert [part["name"].split()[0] for part in found.evidence["parts"]] == ["label"] * 2 + ["length"] * 3 + [
         "source"
@@ -179,7 +181,22 @@ def test_parts_by_text_need_the_texts(bench: Bench) -> None:
     assert "a loss would have been seen with 80% from" in found.reason
     case.test.unlink()
     assert slices(SlicesGate(by=["length"]), case).status == "skip"
-    assert slices(SlicesGate(by=["label"]), case).status == "pass"
+    assert slices(SlicesGate(by=["label"], detectable=0.1), case).status == "pass"
+
+
+def test_a_part_that_would_hide_a_loss_makes_slices_warn(bench: Bench) -> None:
+    """200 records of each length cannot show a loss of 3 points, which is named; of 301 wanted ones none is tested."""
+    case = bench.case(bench.version(2, {0}), bench.version(1, {1}))
+    found = slices(SlicesGate(by=["label", "length"], detectable=0.03), case)
+    assert found.status == "warn"
+    assert found.reason.startswith("cannot tell: a loss of 3.0% would not have been found with 80% on label neg (from ")
+    assert "none of 5 parts is shown to be worse" in found.reason
+    assert len(found.evidence["parts"]) == 5
+    small = slices(SlicesGate(by=["label", "length"], detectable=0.5, min_items=250), case)
+    assert small.status == "warn"
+    for part in found.evidence["parts"][2:]:
+        assert f"{part['name']} ({part['items']} records)" in small.reason
+    assert "label neg (" not in small.reason
 
 
 def test_parts_that_are_all_too_small_cannot_tell(bench: Bench) -> None:

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from modelmill.errors import DataError
-from modelmill.registry.gates.base import Subject
 from modelmill.registry.gates.contract import compatible, test_use
 from modelmill.registry.gates.run import run_gates
+from modelmill.registry.version_files import Subject
 from modelmill.specs.registry import Gate, Gates, UseGate
 from tests.registry.gates.conftest import SIGNATURE, Bench
 

@@ -8,9 +8,10 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from modelmill.registry.gates.base import Case, Subject
+from modelmill.registry.gates.base import Case
 from modelmill.registry.gates.run import Result, run_gates
 from modelmill.registry.model_signing import SIGNATURE, sign_folder
+from modelmill.registry.version_files import Subject
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
 from modelmill.specs.registry import Gates, SigningSpec
@@ -37,7 +38,7 @@ def case(root: Path, first: BackboneSpec, signing: SigningSpec | None = None, **
     subject = Subject("mood", 3, "d", "f", "1", root / "model", root / "evidence")
     return Case(
         subject=subject, incumbent=None, product=PRODUCT, backbone=first, stage="staging", root=root,
-        test=root / "test.parquet", test_uses=1, ancestors=ancestors, signing=signing or SigningSpec(),
+        test=root / "test.parquet", test_uses=lambda: 1, ancestors=ancestors, signing=signing or SigningSpec(),
     )  # fmt: skip
 
 

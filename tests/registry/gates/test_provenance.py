@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from modelmill.registry.gates.base import Case, Finding, Subject
+from modelmill.registry.gates.base import Case, Finding
 from modelmill.registry.gates.provenance import commit, data, environment
 from modelmill.registry.lineage import code_lineage
+from modelmill.registry.version_files import Subject
 from modelmill.specs.product import ProductSpec
 from modelmill.specs.registry import CommitGate, Gate
 from tests.registry.conftest import BACKBONE, PRODUCT
@@ -58,7 +59,7 @@ class Repository:
         product = ProductSpec.model_validate(declared)
         return Case(
             subject=subject, incumbent=None, product=product, backbone=BACKBONE, stage="staging", root=self.root,
-            test=evidence, test_uses=1,
+            test=evidence, test_uses=lambda: 1,
         )  # fmt: skip
 
 

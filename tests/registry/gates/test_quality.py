@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from modelmill.errors import GateError
-from modelmill.registry.gates.base import Case, Subject
+from modelmill.registry.gates.base import Case
 from modelmill.registry.gates.quality import SECTIONS, card, floors, overlap
+from modelmill.registry.version_files import Subject
 from modelmill.specs.product import ProductSpec
 from modelmill.specs.registry import Gate, OverlapGate
 from tests.registry.conftest import BACKBONE, PRODUCT
@@ -21,7 +22,7 @@ def judged(folder: Path, report: dict[str, Any], **product: Any) -> Case:
     spec = ProductSpec.model_validate({**PRODUCT.model_dump(mode="json"), **product})
     return Case(
         subject=Subject("mood", 1, "", "", "r", folder, folder), incumbent=None, product=spec, backbone=BACKBONE,
-        stage="staging", root=folder, test=folder, test_uses=1,
+        stage="staging", root=folder, test=folder, test_uses=lambda: 1,
     )  # fmt: skip
 
 

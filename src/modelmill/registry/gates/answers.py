@@ -11,8 +11,9 @@ from modelmill.errors import DataError
 from modelmill.evaluation.metrics import Outcome
 from modelmill.records import table_digest
 from modelmill.registry.clean_process import Answers, predict_in_clean_process
-from modelmill.registry.evidence import LINEAGE, PREDICTIONS
-from modelmill.registry.gates.base import Case, Finding, Subject
+from modelmill.registry.evidence import PREDICTIONS
+from modelmill.registry.gates.base import Case, Finding
+from modelmill.registry.version_files import Subject
 
 FIRST = "a first version: nothing to be compared with"
 
@@ -40,15 +41,9 @@ def ask(model: Path, texts: Sequence[str], *, singly: bool = False) -> Answers:
     return predict_in_clean_process(model, texts, singly=singly, timeout=max(600, len(texts)))
 
 
-def judged_on(subject: Subject) -> str:
-    """SHA-256 of the test records that a version was judged by."""
-    digest: str = subject.read(LINEAGE)["splits"]["test"]["sha256"]
-    return digest
-
-
 def records_of(case: Case) -> pl.DataFrame | Finding:
     """The test records that the version was judged by, with texts; 'skip' where they are not on this disk."""
-    wanted = judged_on(case.subject)
+    wanted = case.subject.test_split
     if not case.test.is_file():
         return Finding(
             "skip", f"the test records are not on this disk ({case.test}); `kedro run` or `dvc pull` brings them"
@@ -71,13 +66,13 @@ def both_answers(case: Case) -> Pair | Finding:
     assert case.incumbent, "there is an incumbent to compare with"
     subjects = (case.subject, case.incumbent)
     kept = [subject.evidence / PREDICTIONS for subject in subjects]
-    if judged_on(case.subject) == judged_on(case.incumbent) and all(path.is_file() for path in kept):
+    if case.subject.test_split == case.incumbent.test_split and all(path.is_file() for path in kept):
         ours, theirs = (pl.read_parquet(path) for path in kept)
         return _same_items(ours, theirs, "kept with the versions")
     records = records_of(case)
     if isinstance(records, Finding):
         return records
-    return _predicted(*subjects, case.test, judged_on(case.subject))
+    return _predicted(*subjects, case.test, case.subject.test_split)
 
 
 @lru_cache(1)  # three gates ask for the same pair

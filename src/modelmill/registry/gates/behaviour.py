@@ -9,7 +9,8 @@ import numpy as np
 from modelmill.evaluation.robustness import LEAST, changes, rewrite_table, told, too_brittle
 from modelmill.registry.clean_process import Answers
 from modelmill.registry.gates import answers
-from modelmill.registry.gates.base import Case, Finding, Subject
+from modelmill.registry.gates.base import Case, Finding
+from modelmill.registry.version_files import Subject
 from modelmill.specs.registry import CostGate, RobustnessGate
 
 WARM = 3

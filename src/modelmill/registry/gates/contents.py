@@ -10,8 +10,9 @@ import yaml
 from modelmill.digest import folder_digest, tensor_digest
 from modelmill.registry.clean_process import predict_in_clean_process
 from modelmill.registry.evidence import PREDICTIONS, evidence_digest
-from modelmill.registry.gates.base import Case, Finding, Subject, weights
+from modelmill.registry.gates.base import Case, Finding
 from modelmill.registry.pickles import find_pickles
+from modelmill.registry.version_files import Subject, weights
 from modelmill.specs.registry import Gate
 
 SAME = 1e-3

@@ -8,7 +8,8 @@ import yaml
 
 from modelmill.errors import DataError
 from modelmill.registry.gates.answers import FIRST
-from modelmill.registry.gates.base import Case, Finding, Subject, weights
+from modelmill.registry.gates.base import Case, Finding
+from modelmill.registry.version_files import Subject, weights
 from modelmill.specs.registry import Gate, UseGate
 
 
@@ -65,9 +66,10 @@ def test_use(declared: UseGate, case: Case) -> Finding:
 
     Dwork et al. 2015, The reusable holdout, Science 349:636-638.
     """
-    told = f"{case.test_uses} version(s) were judged by this test split, this one included"
-    evidence = {"test_uses": case.test_uses, "warn_above": declared.warn_above}
-    if case.test_uses > declared.warn_above:
+    uses = case.test_uses()
+    told = f"{uses} version(s) were judged by this test split, this one included"
+    evidence = {"test_uses": uses, "warn_above": declared.warn_above}
+    if uses > declared.warn_above:
         worn = (
             f"{told}: more than {declared.warn_above}, so its figures flatter. Split anew, or gather new test records"
         )
