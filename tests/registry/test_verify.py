@@ -129,6 +129,18 @@ def test_a_deleted_version(desk: Desk) -> None:
     ]  # fmt: skip
 
 
+def test_a_deleted_model(desk: Desk) -> None:
+    """Its ledger is left, by which it is found without being named."""
+    with connected(desk.settings) as client:
+        client.delete_registered_model("mood")
+    assert desk.names() == ["first", "mood"]
+    assert [(problem.what, problem.where) for problem in found(desk)] == [
+        ("the model is gone from MLflow", "mood"),
+        ("the version is gone from MLflow", "mood@1"), ("the version is gone from MLflow", "mood@2"),
+        ("the alias points to nothing", "mood@production"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("key", ["digest", "product"])
 def test_an_edited_tag(desk: Desk, key: str) -> None:
     """The tags of a version say what the ledger says."""

@@ -66,6 +66,8 @@ def verify(
     chain = desk.ledger(name).inspect()
     rows = {row.number: row for row in desk.reader.versions(name)}
     found = [*_of_the_ledger(name, chain, sent), *_of_the_versions(desk, name, chain, rows)]
+    if name not in names:
+        found.insert(0, Problem("the model is gone from MLflow", name, "a registered model of this name", RESTORE))
     if not chain.problems:
         found += [*_of_the_aliases(desk, name, chain), *_of_the_approvals(desk, root, name, chain)]
     gone = fold(chain.events, desk.spec).collected
