@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelmill.cli.output import numbered, print_table, shown
+from modelmill.registry.approvals import WORTH
 from modelmill.registry.view import named_stages
 from modelmill.specs.registry import RegistrySpec
 
@@ -88,7 +89,7 @@ def _print_requests(requests: Sequence[Row]) -> None:
 
 
 def _people(approvals: Sequence[Row]) -> str:
-    return ", ".join(f"{one['actor']} ({'signed' if one['signed'] else 'claimed'})" for one in approvals)
+    return ", ".join(f"{one['actor']} ({WORTH[one['signature']]})" for one in approvals)
 
 
 def print_version(details: Row) -> None:
