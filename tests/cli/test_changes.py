@@ -7,6 +7,7 @@ import pytest
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import settings
 
+from modelmill.registry import approvals
 from tests.cli.conftest import DAY, START, Registry, known_report, promoted, says
 
 
@@ -163,6 +164,23 @@ def test_gates_that_say_no_stop_promotion_and_request(registry: Registry, module
     assert registry.events() == ["registered"] * 3
 
 
+def test_a_refusal_is_json_too(registry: Registry, modules: Callable[..., None]) -> None:
+    """One document on stdout, the sentence on stderr, and the exit code; of gates, what each of them said."""
+    modules("judge", judge=says("fail"), known_report=lambda *_: None)
+    stopped = registry.json("promote", "mood@1", "--to", "staging", code=3)
+    assert (stopped["schema"], stopped["code"], stopped["kind"]) == ("modelmill.error/1", 3, "gate")
+    assert [(one["gate"], one["status"]) for one in stopped["gates"]] == [("floors", "fail")]
+    for arguments, code, kind in (
+        (["promote", "mood@1", "--to", "nowhere"], 2, "transition"),
+        (["rollback", "mood", "--stage", "production", "--expect-current", "3"], 5, "conflict"),
+        (["approve", "mood@1"], 6, "not_found"),
+        (["gc", "--older-than", "soon"], 2, "usage"),
+    ):
+        refused = registry.json(*arguments, code=code)
+        assert (refused["code"], refused["kind"], "gates" in refused) == (code, kind, False)
+        assert refused["message"].splitlines()[0] in registry.run(*arguments).stderr
+
+
 def test_a_request_that_was_judged_is_not_judged_again(registry: Registry, modules: Callable[..., None]) -> None:
     """After the approvals the known report counts, and the gates stay unasked."""
     registry.run("promote", "mood@2", "--to", "staging")
@@ -174,15 +192,15 @@ def test_a_request_that_was_judged_is_not_judged_again(registry: Registry, modul
     assert done["event"]["report"] == requested["report"]
 
 
-def test_an_approval_is_signed_by_the_key_that_is_given(registry: Registry, modules: Callable[..., None]) -> None:
+def test_an_approval_is_signed_by_the_key_that_is_given(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """The signature goes into the event; an unsigned approval before it does not stand in its way."""
     key = registry.project.root / "key"
     key.write_text("secret", encoding="utf-8")
-    modules(
-        "approvals",
-        sign_approval=lambda root, spec, name, asked, actor, key: f"{actor} signs {asked.event.seq} by {key.name}",
-        verified=lambda root, spec, name: lambda request, approval: approval.signature == "bob signs 5 by key",
-    )
+    for name, function in {
+        "sign_approval": lambda root, spec, name, asked, actor, key: f"{actor} signs {asked.event.seq} by {key.name}",
+        "verified": lambda root, spec, name: lambda request, approval: approval.signature == "bob signs 5 by key",
+    }.items():
+        monkeypatch.setattr(approvals, name, function)
     registry.run("promote", "mood@2", "--to", "staging")
     registry.run("request", "mood@2", "--to", "production")
     assert registry.json("approve", "mood@2", actor="bob")["event"]["signature"] is None
@@ -190,7 +208,7 @@ def test_an_approval_is_signed_by_the_key_that_is_given(registry: Registry, modu
         registry.json("approve", "mood@2", "--key", str(key), actor="bob")["event"]["signature"] == "bob signs 5 by key"
     )
     assert registry.json("promote", "mood@2", "--to", "production")["changed"]
-    assert "signed" in registry.run("history", "mood").stdout
+    assert "bob (signature verified)" in registry.run("show", "mood@production").stdout
 
 
 def test_who_acts_comes_from_option_variable_or_git(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,6 @@ def check_version(ref: str, stage: str, as_json: bool, env: str | None) -> None:
     """Ask every gate of a stage about a version; the report stays with its run. Exit code 3 when it may not enter."""
     from modelmill.cli.project import opened
     from modelmill.cli.tables import print_report
-    from modelmill.errors import GateError
     from modelmill.registry.flows import check, refusal
     from modelmill.registry.view import Ref
 
@@ -107,7 +106,7 @@ def check_version(ref: str, stage: str, as_json: bool, env: str | None) -> None:
     else:
         print_report(report)
     if not report.passed:
-        raise GateError(refusal(report))
+        raise refusal(report)
 
 
 @model.command("diff")
