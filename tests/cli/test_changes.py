@@ -7,7 +7,7 @@ import pytest
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import settings
 
-from modelmill.registry import approvals
+from modelmill.registry import approvals, notify
 from tests.cli.conftest import DAY, START, Registry, known_report, promoted, says
 
 
@@ -285,14 +285,14 @@ class Listener:
         self.heard: list[tuple[str, str, int]] = []
 
     @hook_impl
-    def on_promoted(self, event: dict[str, Any], name: str) -> None:
-        self.heard.append((name, event["kind"], event["version"]))
+    def on_promoted(self, event: dict[str, Any], name: str, version: int) -> None:
+        self.heard.append((name, event["kind"], version))
 
 
 def test_hooks_of_the_project_hear_of_promotions_and_rollbacks(
     replaced: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once each, after it is done; a plan and a repetition are not heard."""
+    """Once each, with the version that is there now; not of a plan, a repetition, or a stage that is left empty."""
     listener = Listener()
     monkeypatch.setattr(type(settings), "HOOKS", (listener,), raising=False)
     back = ["rollback", "mood", "--stage", "production"]
@@ -300,7 +300,9 @@ def test_hooks_of_the_project_hear_of_promotions_and_rollbacks(
     replaced.run(*back)
     replaced.run(*back)
     replaced.run("promote", "mood@3", "--to", "staging")
-    assert listener.heard == [("mood", "rolled_back", 2), ("mood", "promoted", 3)]
+    replaced.run("revoke", "mood@2")
+    replaced.run("revoke", "mood@3", "--leave-empty")
+    assert listener.heard == [("mood", "rolled_back", 2), ("mood", "promoted", 3), ("mood", "revoked", 1)]
 
 
 class Broken:
@@ -322,7 +324,7 @@ def test_a_hook_that_fails_does_not_undo_what_was_done(
 
 
 def test_an_outbox_that_cannot_be_delivered_does_not_undo_what_was_done(
-    replaced: Registry, modules: Callable[..., None], caplog: pytest.LogCaptureFixture
+    replaced: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A warning says that `reconcile` delivers it."""
     from modelmill.errors import RegistryError
@@ -330,6 +332,6 @@ def test_an_outbox_that_cannot_be_delivered_does_not_undo_what_was_done(
     def deliver(_: Any, name: str) -> None:
         raise RegistryError(f"nobody listens for {name}")
 
-    modules("notify", deliver=deliver)
+    monkeypatch.setattr(notify, "deliver", deliver)
     assert replaced.json("rollback", "mood", "--stage", "production")["changed"]
     assert "nobody listens for mood\nIt is in the ledger; `kedro model reconcile mood`" in caplog.text
