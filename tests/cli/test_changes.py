@@ -271,10 +271,12 @@ def test_gc_passes_the_age_and_says_what_went(registry: Registry, modules: Calla
         ages.append((name, by.actor, age / DAY, dry_run))
         return [1]
 
-    modules("collect", collect=collect)
-    assert registry.json("gc", "--dry-run")["deleted"] == {"mood": [1]}
+    modules("collect", collect=collect, why_kept=lambda *_: {2: "it is too young"})
+    plan = registry.json("gc", "--dry-run")
+    assert (plan["deleted"], plan["kept"]) == ({"mood": [1]}, {"mood": {"2": "it is too young"}})
+    assert "mood: version 2 is kept: it is too young" in registry.run("gc", "--dry-run").stdout
     assert "mood: version 1 was deleted" in registry.run("gc", "mood", "--older-than", "12h").stdout
-    assert ages == [("mood", "ann", 30.0, True), ("mood", "ann", 0.5, False)]
+    assert ages == [("mood", "ann", 30.0, True)] * 2 + [("mood", "ann", 0.5, False)]
     assert registry.run("gc", "--older-than", "soon").exit_code == 2
 
 

@@ -184,11 +184,13 @@ def print_mended(found: "Mapping[str, Mended]", *, dry_run: bool) -> None:
             click.echo(f"{name}: nothing to set right")
 
 
-def print_collected(gone: Mapping[str, Sequence[int]], *, dry_run: bool) -> None:
-    """Which versions were deleted, by model."""
+def print_collected(gone: Mapping[str, Sequence[int]], kept: Mapping[str, Mapping[int, str]], *, dry_run: bool) -> None:
+    """Which versions were deleted, and why others are kept, by model."""
     for name, versions in gone.items():
         said = f"version {', '.join(map(str, versions))} {'would be' if dry_run else 'was'} deleted"
         click.echo(f"{name}: {said if versions else 'nothing to delete'}")
+        for version, why in kept.get(name, {}).items():
+            click.echo(f"{name}: version {version} is kept: {why}")
 
 
 def print_differences(found: Row) -> None:
