@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelmill.registry.events import Approved, Requested, RolledBack
+from modelmill.registry.store import connected
 from tests.cli.conftest import DAY, DIGESTS, START, Registry, promoted, says, write_version
 
 
@@ -66,6 +67,18 @@ def test_list_and_show_name_what_is_not_as_the_ledger_says(registry: Registry) -
     printed = registry.run("show", "mood").stdout
     assert "alias 'production' is 1, and should be nothing; `kedro model reconcile mood`" in printed
     assert "does not know version 4 yet" in printed
+
+
+def test_a_model_that_is_gone_is_in_the_list(registry: Registry) -> None:
+    """Somebody deleted it in MLflow: its ledger is left, aliases cannot follow it, and that is exit code 7."""
+    with connected(registry.desk.settings) as client:
+        client.delete_registered_model("mood")
+    (row,) = registry.json("list")["models"]
+    assert (row["name"], row["stages"]["candidate"], row["gone"]) == ("mood", 3, [1, 2, 3])
+    printed = registry.run("list").stdout
+    assert "version 1, 2, 3 is gone from MLflow: `kedro model verify mood`" in printed
+    assert "sets it right" not in printed
+    assert "gone from MLflow" in registry.json("reconcile", code=7)["message"]
 
 
 def test_show_has_figures_with_intervals_by_version(lived: Registry) -> None:
@@ -227,8 +240,6 @@ def test_a_damaged_ledger_is_in_the_list_and_ends_with_7(registry: Registry) -> 
     """Other models can still be seen; nothing is shown of the damaged one as if it were true."""
     row = registry.desk.reader.versions("mood.ledger")[1]
     edited = row.tags["event"].replace('"version":2', '"version":3')
-    from modelmill.registry.store import connected
-
     with connected(registry.desk.settings) as client:
         client.set_model_version_tag("mood.ledger", "2", "event", edited)
     done = registry.run("list")

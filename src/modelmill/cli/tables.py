@@ -48,7 +48,12 @@ def print_remarks(row: Row) -> None:
     if row["unrecorded"]:
         versions = ", ".join(map(str, row["unrecorded"]))
         click.echo(f"{name}: the ledger does not know version {versions} yet; {mends} writes it down")
+    if row["gone"]:
+        versions = ", ".join(map(str, row["gone"]))
+        click.echo(f"{name}: version {versions} is gone from MLflow: `kedro model verify {name}` says what to do")
     for alias, one in row["drift"].items():
+        if one["ledger"] in row["gone"]:
+            continue
         there, wanted = numbered(one["mlflow"]), numbered(one["ledger"])
         click.echo(f"{name}: in MLflow the alias '{alias}' is {there}, and should be {wanted}; {mends} sets it right")
     for problem in row["problems"]:

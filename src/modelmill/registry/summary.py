@@ -36,7 +36,7 @@ def unchecked(_: Request, approval: Approved) -> Standing:
 
 
 def model_row(found: View, spec: RegistrySpec) -> dict[str, Any]:
-    """A model in one line: what its stages hold, what waits, and what happened last."""
+    """A model in one line: what its stages hold, what waits, what happened last; `gone` is missing from MLflow."""
     last = found.events[-1] if found.events else None
     return {
         "name": found.name,
@@ -45,6 +45,7 @@ def model_row(found: View, spec: RegistrySpec) -> dict[str, Any]:
         "open_requests": len(request_rows(found, now())),
         "last": last and {"seq": last.seq, "kind": last.kind, "time": last.time, "actor": last.actor},
         "unrecorded": sorted(found.unrecorded),
+        "gone": sorted(found.state.registered.keys() - found.rows.keys() - found.state.collected),
         "drift": drift_rows(found),
         "problems": found.problems,
     }
