@@ -15,6 +15,9 @@
 `assert` is for our own invariants; whoever sees an AssertionError has found a bug.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import click
 
 
@@ -55,9 +58,13 @@ class TransitionError(RegistryError):
 
 
 class GateError(RegistryError):
-    """A gate, the soak time or the cool-down says no."""
+    """A gate, the soak time or the cool-down says no; `gates` is what each gate said, where they were asked."""
 
     exit_code = 3
+
+    def __init__(self, message: str, gates: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.gates = list(gates)
 
 
 class ApprovalError(RegistryError):

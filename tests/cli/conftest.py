@@ -14,6 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from modelmill.registry import notify
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Event, Promoted, Registered, now
 from modelmill.registry.gates import run as gates_run
@@ -124,7 +125,7 @@ def registry(shelf: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mo
     configure_project("modelmill")
     desk = Desk(MlflowSpec().anchored(root), RegistrySpec.model_validate(STAGES))
     delivered: list[str] = []
-    modules("notify", deliver=lambda _, name: delivered.append(name))
+    monkeypatch.setattr(notify, "deliver", lambda _, name: delivered.append(name))
     modules("judge", judge=says("pass"), known_report=known_report)
     return Registry(Project(root), desk, delivered)
 

@@ -7,6 +7,7 @@ import pytest
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import settings
 
+from modelmill.registry import approvals, notify
 from tests.cli.conftest import DAY, START, Registry, known_report, promoted, says
 
 
@@ -163,6 +164,23 @@ def test_gates_that_say_no_stop_promotion_and_request(registry: Registry, module
     assert registry.events() == ["registered"] * 3
 
 
+def test_a_refusal_is_json_too(registry: Registry, modules: Callable[..., None]) -> None:
+    """One document on stdout, the sentence on stderr, and the exit code; of gates, what each of them said."""
+    modules("judge", judge=says("fail"), known_report=lambda *_: None)
+    stopped = registry.json("promote", "mood@1", "--to", "staging", code=3)
+    assert (stopped["schema"], stopped["code"], stopped["kind"]) == ("modelmill.error/1", 3, "gate")
+    assert [(one["gate"], one["status"]) for one in stopped["gates"]] == [("floors", "fail")]
+    for arguments, code, kind in (
+        (["promote", "mood@1", "--to", "nowhere"], 2, "transition"),
+        (["rollback", "mood", "--stage", "production", "--expect-current", "3"], 5, "conflict"),
+        (["approve", "mood@1"], 6, "not_found"),
+        (["gc", "--older-than", "soon"], 2, "usage"),
+    ):
+        refused = registry.json(*arguments, code=code)
+        assert (refused["code"], refused["kind"], "gates" in refused) == (code, kind, False)
+        assert refused["message"].splitlines()[0] in registry.run(*arguments).stderr
+
+
 def test_a_request_that_was_judged_is_not_judged_again(registry: Registry, modules: Callable[..., None]) -> None:
     """After the approvals the known report counts, and the gates stay unasked."""
     registry.run("promote", "mood@2", "--to", "staging")
@@ -174,15 +192,15 @@ def test_a_request_that_was_judged_is_not_judged_again(registry: Registry, modul
     assert done["event"]["report"] == requested["report"]
 
 
-def test_an_approval_is_signed_by_the_key_that_is_given(registry: Registry, modules: Callable[..., None]) -> None:
+def test_an_approval_is_signed_by_the_key_that_is_given(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """The signature goes into the event; an unsigned approval before it does not stand in its way."""
     key = registry.project.root / "key"
     key.write_text("secret", encoding="utf-8")
-    modules(
-        "approvals",
-        sign_approval=lambda root, spec, name, asked, actor, key: f"{actor} signs {asked.event.seq} by {key.name}",
-        verified=lambda root, spec, name: lambda request, approval: approval.signature == "bob signs 5 by key",
-    )
+    for name, function in {
+        "sign_approval": lambda root, spec, name, asked, actor, key: f"{actor} signs {asked.event.seq} by {key.name}",
+        "verified": lambda root, spec, name: lambda request, approval: approval.signature == "bob signs 5 by key",
+    }.items():
+        monkeypatch.setattr(approvals, name, function)
     registry.run("promote", "mood@2", "--to", "staging")
     registry.run("request", "mood@2", "--to", "production")
     assert registry.json("approve", "mood@2", actor="bob")["event"]["signature"] is None
@@ -190,7 +208,7 @@ def test_an_approval_is_signed_by_the_key_that_is_given(registry: Registry, modu
         registry.json("approve", "mood@2", "--key", str(key), actor="bob")["event"]["signature"] == "bob signs 5 by key"
     )
     assert registry.json("promote", "mood@2", "--to", "production")["changed"]
-    assert "signed" in registry.run("history", "mood").stdout
+    assert "bob (signature verified)" in registry.run("show", "mood@production").stdout
 
 
 def test_who_acts_comes_from_option_variable_or_git(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,10 +271,12 @@ def test_gc_passes_the_age_and_says_what_went(registry: Registry, modules: Calla
         ages.append((name, by.actor, age / DAY, dry_run))
         return [1]
 
-    modules("collect", collect=collect)
-    assert registry.json("gc", "--dry-run")["deleted"] == {"mood": [1]}
+    modules("collect", collect=collect, why_kept=lambda *_: {2: "it is too young"})
+    plan = registry.json("gc", "--dry-run")
+    assert (plan["deleted"], plan["kept"]) == ({"mood": [1]}, {"mood": {"2": "it is too young"}})
+    assert "mood: version 2 is kept: it is too young" in registry.run("gc", "--dry-run").stdout
     assert "mood: version 1 was deleted" in registry.run("gc", "mood", "--older-than", "12h").stdout
-    assert ages == [("mood", "ann", 30.0, True), ("mood", "ann", 0.5, False)]
+    assert ages == [("mood", "ann", 30.0, True)] * 2 + [("mood", "ann", 0.5, False)]
     assert registry.run("gc", "--older-than", "soon").exit_code == 2
 
 
@@ -267,14 +287,14 @@ class Listener:
         self.heard: list[tuple[str, str, int]] = []
 
     @hook_impl
-    def on_promoted(self, event: dict[str, Any], name: str) -> None:
-        self.heard.append((name, event["kind"], event["version"]))
+    def on_promoted(self, event: dict[str, Any], name: str, version: int) -> None:
+        self.heard.append((name, event["kind"], version))
 
 
 def test_hooks_of_the_project_hear_of_promotions_and_rollbacks(
     replaced: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once each, after it is done; a plan and a repetition are not heard."""
+    """Once each, with the version that is there now; not of a plan, a repetition, or a stage that is left empty."""
     listener = Listener()
     monkeypatch.setattr(type(settings), "HOOKS", (listener,), raising=False)
     back = ["rollback", "mood", "--stage", "production"]
@@ -282,7 +302,9 @@ def test_hooks_of_the_project_hear_of_promotions_and_rollbacks(
     replaced.run(*back)
     replaced.run(*back)
     replaced.run("promote", "mood@3", "--to", "staging")
-    assert listener.heard == [("mood", "rolled_back", 2), ("mood", "promoted", 3)]
+    replaced.run("revoke", "mood@2")
+    replaced.run("revoke", "mood@3", "--leave-empty")
+    assert listener.heard == [("mood", "rolled_back", 2), ("mood", "promoted", 3), ("mood", "revoked", 1)]
 
 
 class Broken:
@@ -304,7 +326,7 @@ def test_a_hook_that_fails_does_not_undo_what_was_done(
 
 
 def test_an_outbox_that_cannot_be_delivered_does_not_undo_what_was_done(
-    replaced: Registry, modules: Callable[..., None], caplog: pytest.LogCaptureFixture
+    replaced: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A warning says that `reconcile` delivers it."""
     from modelmill.errors import RegistryError
@@ -312,6 +334,6 @@ def test_an_outbox_that_cannot_be_delivered_does_not_undo_what_was_done(
     def deliver(_: Any, name: str) -> None:
         raise RegistryError(f"nobody listens for {name}")
 
-    modules("notify", deliver=deliver)
+    monkeypatch.setattr(notify, "deliver", deliver)
     assert replaced.json("rollback", "mood", "--stage", "production")["changed"]
     assert "nobody listens for mood\nIt is in the ledger; `kedro model reconcile mood`" in caplog.text

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from modelmill.registry.events import Approved, Requested, RolledBack
+from modelmill.registry.store import connected
 from tests.cli.conftest import DAY, DIGESTS, START, Registry, promoted, says, write_version
 
 
@@ -69,6 +70,18 @@ def test_list_and_show_name_what_is_not_as_the_ledger_says(registry: Registry) -
     assert "does not know version 4 yet" in printed
 
 
+def test_a_model_that_is_gone_is_in_the_list(registry: Registry) -> None:
+    """Somebody deleted it in MLflow: its ledger is left, aliases cannot follow it, and that is exit code 7."""
+    with connected(registry.desk.settings) as client:
+        client.delete_registered_model("mood")
+    (row,) = registry.json("list")["models"]
+    assert (row["name"], row["stages"]["candidate"], row["gone"]) == ("mood", 3, [1, 2, 3])
+    printed = registry.run("list").stdout
+    assert "version 1, 2, 3 is gone from MLflow: `kedro model verify mood`" in printed
+    assert "sets it right" not in printed
+    assert "gone from MLflow" in registry.json("reconcile", code=7)["message"]
+
+
 def test_show_has_figures_with_intervals_by_version(lived: Registry) -> None:
     """Newest first; the figures are those of the version's run."""
     answer = lived.json("show", "mood")
@@ -91,17 +104,18 @@ def test_show_of_a_version_has_its_evidence_and_events(lived: Registry) -> None:
     assert [event["seq"] for event in lived.json("show", "mood@2")["events"]] == [2, 6, 7, 8, 9, 10]
 
 
-LIVE: dict[str, tuple[int, str, list[tuple[str, bool]]] | None] = {
+LIVE: dict[str, tuple[int, str, list[tuple[str, str]]] | None] = {
     "2026-05-01": None,
     "2026-05-02T11:59": None,
     "2026-05-02T12:00": (1, "ann", []),
-    "2026-05-04": (2, "ann", [("bob", True)]),
+    "2026-05-04": (2, "ann", [("bob", "invalid")]),
     "2026-05-06T14:00+02:00": (1, "eve", []),
 }
 
 
 def test_history_at_a_time_is_what_was_live_then(lived: Registry) -> None:
     """A day means its end, a time without an offset is UTC; who put it there, and on what evidence."""
+    (lived.project.root / "conf/base/allowed_signers").touch()
     for at, expected in LIVE.items():
         answer = lived.json("history", "mood", "--at", at)
         assert answer["schema"] == "modelmill.model.history_at/1"
@@ -110,9 +124,30 @@ def test_history_at_a_time_is_what_was_live_then(lived: Registry) -> None:
             assert "production" not in rows, at
             continue
         row = rows["production"]
-        approvals = [(one["actor"], one["signed"]) for one in row["approvals"]]
+        approvals = [(one["actor"], one["signature"]) for one in row["approvals"]]
         assert (row["version"], row["actor"], approvals) == expected, at
         assert (row["report"], row["policy"], row["digest"]) == ("b" * 64, "a" * 64, DIGESTS[expected[0]])
+
+
+@pytest.mark.parametrize(("keys", "worth", "said"), [
+    (True, "invalid", "bob (signature invalid)"), (False, "unchecked", "bob (with a signature)"),
+])  # fmt: skip
+def test_a_forged_signature_is_not_shown_as_one(
+    lived: Registry, modules: Callable[..., None], tmp_path: Path, keys: bool, worth: str, said: str
+) -> None:
+    """In `show NAME@V`, `history --at` and exports it is checked; without keys nothing is claimed of it."""
+    if keys:
+        (lived.project.root / "conf/base/allowed_signers").touch()
+    lived.say(promoted(2, "production", START + 6 * DAY, origin="archived", replaces=1, request=7))
+    subject = write_version(tmp_path / "files", 2)
+    modules("fetch", fetch=lambda *_: subject)
+    (approval,) = lived.json("show", "mood@production")["evidence"]["approvals"]
+    assert (approval["actor"], approval["signature"]) == ("bob", worth)
+    assert said in lived.run("show", "mood@production").stdout
+    assert said in lived.run("history", "mood", "--at", "2026-05-04").stdout
+    exported = lived.run("export", "mood@production", "--format", "card").stdout
+    assert said[5:-1] in exported
+    assert "approved, with a signature" in lived.run("history", "mood").stdout
 
 
 def test_a_time_before_everything_holds_nothing(lived: Registry) -> None:
@@ -228,8 +263,6 @@ def test_a_damaged_ledger_is_in_the_list_and_ends_with_7(registry: Registry) -> 
     """Other models can still be seen; nothing is shown of the damaged one as if it were true."""
     row = registry.desk.reader.versions("mood.ledger")[1]
     edited = row.tags["event"].replace('"version":2', '"version":3')
-    from modelmill.registry.store import connected
-
     with connected(registry.desk.settings) as client:
         client.set_model_version_tag("mood.ledger", "2", "event", edited)
     done = registry.run("list")

@@ -54,10 +54,12 @@ def registered(version: int, who: By | None = None) -> Registered:
     )
 
 
-def promotion(spec: RegistrySpec, version: int, stage: str = "production") -> Callable[[State], Promoted | None]:
+def promotion(
+    spec: RegistrySpec, version: int, stage: str = "production", **changed: Any
+) -> Callable[[State], Promoted | None]:
     """What decides that a version enters a stage, whatever that holds."""
     return lambda state: promote(
-        state, spec, judged(state, version, stage), by(), "any", lambda request, approval: False
+        state, spec, judged(state, version, stage, **changed), by(), "any", lambda request, approval: False
     )
 
 

@@ -10,7 +10,15 @@ import pytest
 
 from modelmill.errors import ApprovalError
 from modelmill.registry import verbs
-from modelmill.registry.approvals import NAMESPACE, sign_approval, sign_statement, unapproved, verified, why_refused
+from modelmill.registry.approvals import (
+    NAMESPACE,
+    sign_approval,
+    sign_statement,
+    standing,
+    unapproved,
+    verified,
+    why_refused,
+)
 from modelmill.registry.events import Approved, Event, Promoted, Registered, Requested, RolledBack
 from modelmill.registry.state import Request, State, fold
 from modelmill.specs.registry import RegistrySpec
@@ -255,6 +263,17 @@ def test_without_ssh_keygen_nothing_is_decided(root: Path, monkeypatch: pytest.M
     for act in (lambda: counts(root, approved(signature)), lambda: sign_statement("text", root / "ada")):
         with pytest.raises(ApprovalError, match="no `ssh-keygen` here; install OpenSSH"):
             act()
+
+
+def test_what_is_shown_of_an_approval(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A good signature, none, a forged one, and one that cannot be checked for want of keys, which is told."""
+    worth = standing(root, rules(), NAME)
+    good = approved(signature_of(root, "ada", asked()))
+    said = [worth(Request(asked()), one) for one in (good, approved(None), approved("sig"))]
+    assert said == ["verified", "claimed", "invalid"]
+    (root / "allowed").unlink()
+    assert worth(Request(asked()), good) == "unchecked"
+    assert "there is no allowed" in caplog.text
 
 
 def test_a_broken_line_of_the_file_is_named(root: Path) -> None:

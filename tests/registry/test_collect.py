@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modelmill.errors import IntegrityError, RegistryError
-from modelmill.registry.collect import collect, collectable
+from modelmill.registry.collect import collect, collectable, why_kept
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Approved, Collected, Event, Reconciled
 from modelmill.registry.store import connected
@@ -48,7 +48,7 @@ def desk() -> Desk:
 
 
 def test_what_a_stage_holds_or_could_get_back_is_kept(desk: Desk) -> None:
-    """By any number of rollbacks; an older candidate may go, and what was rolled back or withdrawn."""
+    """By rollbacks; an older candidate may go, and what was rolled back or withdrawn."""
     assert may_go(desk) == [4]
     desk.act("mood", lambda state: rollback(state, "production", by(), 3))
     assert may_go(desk) == [3, 4]
@@ -56,6 +56,30 @@ def test_what_a_stage_holds_or_could_get_back_is_kept(desk: Desk) -> None:
     assert may_go(desk) == [1, 3, 4]
     desk.act("mood", promotion(desk.spec, 4, "staging"))
     assert may_go(desk) == [1, 3]
+
+
+def test_versions_long_replaced_may_go(desk: Desk) -> None:
+    """As many as are asked for are kept for rollbacks, the newest, and it is said why each is kept."""
+    spec = keeping(0).model_copy(update={"keep_rollbacks": 1})
+    desk.act("mood", lambda state: request(state, spec, judged(state, 4, "staging"), by()))
+    assert collectable(events_of(desk), spec, NOW, NONE) == [1]
+    assert why_kept(events_of(desk), spec, NOW, NONE) == {
+        2: "'production' could go back to it",
+        3: "'production' holds it",
+        4: "it is asked for in 'staging'",
+        5: "'candidate' holds it",
+    }
+    assert why_kept(events_of(desk), spec, at(1), timedelta(days=1))[1] == "it is too young"
+    assert why_kept(events_of(desk), keeping(99).model_copy(update={"keep_rollbacks": 1}), NOW, NONE)[1] == (
+        "one of the last 99 events is about it"
+    )
+
+
+def test_a_version_that_is_gone_is_not_deleted(desk: Desk) -> None:
+    """Whoever deleted it in MLflow was not `gc`, and the ledger must not say so."""
+    desk.writer.delete_version("mood", 4)
+    assert collect(desk, "mood", by(hours=48), NONE) == []
+    assert len(events_of(desk)) == 8
 
 
 def test_what_somebody_asks_for_is_kept(desk: Desk) -> None:

@@ -72,6 +72,7 @@ def desk_for(port: int, versions: int = 3) -> Desk:
         **spec_of().model_dump(by_alias=True, mode="json"), "notify": {"url": f"http://127.0.0.1:{port}/hook"},
     }))  # fmt: skip
     add(desk, versions)
+    desk.writer.set_tag("mood.ledger", CURSOR, "0")  # else only the last one would be told
     return desk
 
 
@@ -164,6 +165,17 @@ def test_without_a_secret_nothing_is_sent(monkeypatch: pytest.MonkeyPatch, secre
         done = deliver(desk_for(receiver.server_port, 1), "mood")
     assert (done.sent, done.waiting, receiver.got) == ([], [1], [])
     assert done.why == "the variable MODELMILL_WEBHOOK_SECRET holds no secret; expected whsec_ and base64"
+
+
+def test_what_happened_before_is_not_told() -> None:
+    """Of a ledger that nobody was told of the newest event is sent, also when that takes a second attempt."""
+    with receiving(Receiver(codes=(500, 500, 500))) as receiver:
+        desk = desk_for(receiver.server_port)
+        del desk.reader.marks["mood.ledger"][CURSOR]
+        assert told(desk) == ([], [3])
+        add(desk)
+        assert told(desk) == ([3, 4], [])
+    assert receiver.seqs == [3, 3, 3, 3, 4]
 
 
 def test_nobody_to_notify() -> None:

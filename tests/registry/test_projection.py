@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelmill.errors import ConflictError, RegistryError
+from modelmill.errors import ConflictError, IntegrityError, RegistryError
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Event
 from modelmill.registry.projection import differences, project, reconcile
@@ -79,6 +79,16 @@ def test_reconcile_writes_down_what_was_wrong() -> None:
     assert event
     assert (event.kind, event.aliases, event.seq) == ("reconciled", found, len(chain.events) + 1)
     assert memory.aliases("mood") == {"production": 1, "candidate": 2, "mine": 2}
+
+
+def test_an_alias_of_a_version_that_is_gone() -> None:
+    """It cannot follow, which is an error of integrity; the others do."""
+    desk = live(memory := Memory())
+    memory.delete_version("mood", 1)
+    memory.names_of["mood"] = {}
+    with pytest.raises(IntegrityError, match="version 1 of production is gone from MLflow"):
+        project(desk.ledger("mood"), memory, memory, desk.spec)
+    assert memory.aliases("mood") == {"candidate": 2}
 
 
 def test_who_sets_an_alias_looks_once_more() -> None:

@@ -4,14 +4,18 @@ import logging
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from modelmill.digest import folder_digest, tensor_digest
 from modelmill.errors import RegistryError
+from modelmill.registry import register
 from modelmill.registry.desk import Desk
 from modelmill.registry.register import adopt
 from modelmill.registry.store import connected
+from modelmill.specs.registry import NotifySpec
 from tests.registry.conftest import Registry
+from tests.registry.test_notify import Receiver, receiving
 
 
 @pytest.fixture
@@ -69,3 +73,18 @@ def test_another_may_adopt_at_the_same_time(desk: Desk, monkeypatch: pytest.Monk
     monkeypatch.setattr(desk, "state", lambda _: stale)
     assert adopt(desk, "mood", "ben") == []
     assert len(desk.ledger("mood").read().events) == 2
+
+
+def test_a_registration_is_told(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, where `notify` is declared: by the next verb would be too late for who waits for a new version."""
+    desk = registry.copy(tmp_path, 1)
+    monkeypatch.setenv("MODELMILL_WEBHOOK_SECRET", "whsec_AAAA")
+    monkeypatch.setattr(register, "create_version", lambda *_: 1)
+    example, project = pl.DataFrame({"text": ["x"]}), registry.project.root
+    with receiving(Receiver()) as receiver:
+        notify = NotifySpec(url=f"http://127.0.0.1:{receiver.server_port}/hook")
+        register.register_version(
+            desk.settings, desk.spec.model_copy(update={"notify": notify}), {"name": "mood", "run_id": "r"},
+            project / "data/06_models/mood/model", project / "data/08_reporting/mood/evidence", example,
+        )  # fmt: skip
+    assert receiver.seqs == [1]

@@ -1,5 +1,6 @@
 """Whatever is changed behind the ledger's back is found, in a real MLflow on SQLite."""
 
+import hashlib
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -11,12 +12,14 @@ import pytest
 from modelmill.errors import NotFoundError, RegistryError
 from modelmill.registry.collect import collect
 from modelmill.registry.desk import Desk
+from modelmill.registry.events import Promoted
 from modelmill.registry.fetch import model_folder
 from modelmill.registry.ledger import TAG
 from modelmill.registry.notify import CURSOR
 from modelmill.registry.projection import reconcile
 from modelmill.registry.readers import VersionRow
-from modelmill.registry.store import connected
+from modelmill.registry.state import State
+from modelmill.registry.store import connected, log_text
 from modelmill.registry.verify import Problem, verify
 from modelmill.specs.mlflow import MlflowSpec
 from tests.registry.backends import server, sqlite_desk
@@ -30,8 +33,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, bytes]:
     desk = sqlite_desk(tmp_path_factory.mktemp("registry"))
     for version in (1, 2):
         add_version(desk)
-        desk.act("mood", promotion(desk.spec, version))
+        log_text(desk.settings, desk.row("mood", version).run_id, "gates/production-x.json", REPORT)
+        desk.act("mood", to_production(desk, version))
     return desk, database(desk).read_bytes()
+
+
+REPORT = "{}"
+
+
+def to_production(desk: Desk, version: int) -> Callable[[State], Promoted | None]:
+    """A version enters it by a gate report that is kept with its run."""
+    return promotion(desk.spec, version, report=hashlib.sha256(REPORT.encode()).hexdigest())
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits between two looks."""
+    monkeypatch.setattr("modelmill.registry.verify.PAUSE", 0)
 
 
 @pytest.fixture
@@ -68,7 +86,7 @@ def execute(desk: Desk, statement: str) -> None:
 def test_nothing_is_wrong(desk: Desk) -> None:
     """With a registry that was left alone, and with one where a stage was changed by a verb."""
     assert found(desk) == []
-    desk.act("mood", promotion(desk.spec, 1))
+    desk.act("mood", to_production(desk, 1))
     assert found(desk) == []
     with pytest.raises(NotFoundError, match="there is no model 'moof'; there are first, mood"):
         verify(desk, Path(), "moof", None, None)
@@ -126,6 +144,18 @@ def test_a_deleted_version(desk: Desk) -> None:
         client.delete_model_version("mood", "2")
     assert [(problem.what, problem.where) for problem in found(desk)] == [
         ("the version is gone from MLflow", "mood@2"), ("the alias points to nothing", "mood@production"),
+    ]  # fmt: skip
+
+
+def test_a_deleted_model(desk: Desk) -> None:
+    """Its ledger is left, by which it is found without being named."""
+    with connected(desk.settings) as client:
+        client.delete_registered_model("mood")
+    assert desk.names() == ["first", "mood"]
+    assert [(problem.what, problem.where) for problem in found(desk)] == [
+        ("the model is gone from MLflow", "mood"),
+        ("the version is gone from MLflow", "mood@1"), ("the version is gone from MLflow", "mood@2"),
+        ("the alias points to nothing", "mood@production"),
     ]  # fmt: skip
 
 
@@ -204,6 +234,33 @@ def test_a_flipped_bit(desk: Desk, file: str, place: int, what: str) -> None:
         flip_back()
     assert problem[0].startswith(what)
     assert problem[1] == "mood@1"
+
+
+@pytest.mark.parametrize("read", ["versions", "aliases"])
+def test_an_event_that_is_being_written(desk: Desk, monkeypatch: pytest.MonkeyPatch, read: str) -> None:
+    """While we look another promotes, between mark and events or between events and aliases: nothing is wrong."""
+    other, real = Desk(desk.settings, desk.spec), getattr(desk.reader, read)
+
+    def late(name: str) -> object:
+        other.act("mood", to_production(other, 1))
+        return real(name)
+
+    monkeypatch.setattr(desk.reader, read, late)
+    assert found(desk) == []
+    assert len(desk.ledger("mood").read().events) == 5
+
+
+@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_text("[]")])
+def test_a_gate_report_that_is_gone_or_edited(desk: Desk, change: Callable[[Path], object]) -> None:
+    """By which a version came to where it is; of what no stage holds any more it is not asked."""
+    for version, problems in ((1, 0), (2, 1)):
+        report = evidence_of(desk, desk.row("mood", version).run_id) / "gates/production-x.json"
+        change(report)
+        try:
+            what = [(problem.what, problem.where) for problem in found(desk)]
+        finally:
+            report.write_text(REPORT)
+        assert what == [("the gate report of event 4 is gone, or was edited", "mood@2")] * problems
 
 
 def test_a_file_more(desk: Desk) -> None:

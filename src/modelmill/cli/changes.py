@@ -125,17 +125,24 @@ def reconcile(names: tuple[str, ...], **options: Any) -> None:
 @click.option("--older-than", default="30d", show_default=True, metavar="TIME", help="Registered before: 12h, 30d.")
 @changing
 def gc(names: tuple[str, ...], older_than: str, **options: Any) -> None:
-    """Delete versions, of all models or of NAMES, that no stage, request, rollback or recent event can need."""
+    """Delete versions, of all models or of NAMES, that no stage, request, rollback or recent event needs.
+
+    A plan says of every other version why it is kept.
+    """
     from modelmill.cli.tables import print_collected
+    from modelmill.registry.collect import why_kept
     from modelmill.registry.upkeep import collect_garbage
 
     office, want = _opened(options)
     age = _age(older_than)
     gone = {name: collect_garbage(office, name, want, age) for name in names or office.desk.names()}
+    kept = {}
+    for name in gone if want.dry_run else ():
+        kept[name] = why_kept(office.desk.ledger(name).read().events, office.desk.spec, want.by.time, age)
     if options["as_json"]:
-        print_json(document("model.gc", dry_run=want.dry_run, deleted=gone))
+        print_json(document("model.gc", dry_run=want.dry_run, deleted=gone, kept=kept))
     else:
-        print_collected(gone, dry_run=want.dry_run)
+        print_collected(gone, kept, dry_run=want.dry_run)
 
 
 CHANGING: tuple[click.Command, ...] = (request, approve, reject, promote, rollback, revoke, reconcile, gc)

@@ -41,17 +41,19 @@ def show_model(ref: str, as_json: bool, env: str | None) -> None:
     """A model with all its versions, or one version with its figures, approvals and events."""
     from modelmill.cli.project import opened
     from modelmill.cli.tables import print_model, print_version
+    from modelmill.registry.approvals import standing
     from modelmill.registry.summary import model_details, version_details
     from modelmill.registry.view import Ref, find_version, named_stages, whole
 
-    desk, asked = opened(env).desk, Ref.parse(ref)
+    office, asked = opened(env), Ref.parse(ref)
+    desk = office.desk
     found = whole(desk, asked.name)
     if asked.which is None:
         details = model_details(found, desk)
         print_json(document("model.show", **details)) if as_json else print_model(details)
         return
     version = find_version(asked, found.state, named_stages(desk.spec))
-    details = version_details(found, version, desk)
+    details = version_details(found, version, desk, standing(office.root, desk.spec, asked.name))
     print_json(document("version.show", **details)) if as_json else print_version(details)
 
 
@@ -63,10 +65,12 @@ def show_history(name: str, at: str | None, as_json: bool, env: str | None) -> N
     """All that happened to a model; with --at what each stage held then, who put it there, and on what evidence."""
     from modelmill.cli.project import opened
     from modelmill.cli.tables import print_events, print_holders
+    from modelmill.registry.approvals import standing
     from modelmill.registry.summary import event_row, held_at
     from modelmill.registry.view import point_in_time, whole
 
-    desk = opened(env).desk
+    office = opened(env)
+    desk = office.desk
     if at is None:
         found = whole(desk, name)
         rows = [event_row(event, found.state) for event in found.events]
@@ -78,7 +82,7 @@ def show_history(name: str, at: str | None, as_json: bool, env: str | None) -> N
         raise click.BadParameter(
             f"'{at}' is no time; expected 2026-05-03 or 2026-05-03T09:30", param_hint="--at"
         ) from None
-    rows = held_at(whole(desk, name), desk.spec, time)
+    rows = held_at(whole(desk, name), desk.spec, time, standing(office.root, desk.spec, name))
     if as_json:
         print_json(document("model.history_at", name=name, at=time, stages=rows))
     else:
@@ -98,7 +102,6 @@ def check_version(ref: str, stage: str, as_json: bool, env: str | None) -> None:
 
     from modelmill.cli.project import opened
     from modelmill.cli.tables import print_report
-    from modelmill.errors import GateError
     from modelmill.registry.flows import check, refusal
     from modelmill.registry.view import Ref
 
@@ -108,7 +111,7 @@ def check_version(ref: str, stage: str, as_json: bool, env: str | None) -> None:
     else:
         print_report(report, wanted)
     if not report.passed:
-        raise GateError(refusal(report))
+        raise refusal(report)
 
 
 @model.command("diff")

@@ -2,10 +2,12 @@
 
 import subprocess
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
+from modelmill.cli.output import answered, print_error
 from modelmill.registry.verbs import By, Expected
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -13,8 +15,23 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def shared(command: Command) -> Command:
     """`--json` and `--env`, which every command has."""
-    command = click.option("--env", metavar="ENV", help="Environment of the configuration.")(command)
+    command = click.option("--env", metavar="ENV", help="Environment of the configuration.")(_errors_too(command))
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")(command)
+
+
+def _errors_too(command: Command) -> Command:
+    """With `--json` an error is printed on stdout, too, unless the answer is there already."""
+
+    @wraps(command)
+    def run(*arguments: Any, as_json: bool, **options: Any) -> Any:
+        try:
+            return command(*arguments, as_json=as_json, **options)
+        except click.ClickException as error:
+            if as_json and not answered():
+                print_error(error)
+            raise
+
+    return cast(Command, run)
 
 
 def changing(command: Command) -> Command:

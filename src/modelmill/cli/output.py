@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,19 +11,38 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelmill.errors import GateError
+
 if TYPE_CHECKING:
     from modelmill.registry.gates.run import GateReport
     from modelmill.registry.office import Outcome, Want
 
 
-def document(kind: str, **fields: Any) -> dict[str, Any]:
+def document(kind: str, /, **fields: Any) -> dict[str, Any]:
     """The envelope of every JSON answer: 'modelmill.<kind>/1' says what it is; a number goes up when a field goes."""
     return {"schema": f"modelmill.{kind}/1", **fields}
 
 
+ANSWERED = "modelmill.answered"
+
+
 def print_json(answer: Any) -> None:
     """To stdout."""
+    click.get_current_context().meta[ANSWERED] = True
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False, default=_plain))
+
+
+def answered() -> bool:
+    """Whether the command that runs has printed its answer: it is the only JSON document on stdout."""
+    return ANSWERED in click.get_current_context().meta
+
+
+def print_error(error: click.ClickException) -> None:
+    """Why a command ends: `code` is its exit code, `kind` the error; `gates` what they said, if it was about them."""
+    name = "usage" if isinstance(error, click.UsageError) else type(error).__name__.removesuffix("Error")
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    gates = {"gates": error.gates} if isinstance(error, GateError) else {}
+    print_json(document("error", code=error.exit_code, kind=kind, message=error.format_message(), **gates))
 
 
 def _plain(value: Any) -> Any:

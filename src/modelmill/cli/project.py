@@ -20,15 +20,17 @@ class RegistrySpecs:
     """Hooks of the registry: a class among `HOOKS` in settings.py implements them with Kedro's `hook_impl`."""
 
     @hook_spec
-    def on_promoted(self, event: dict[str, Any], name: str) -> None:
+    def on_promoted(self, event: dict[str, Any], name: str, version: int) -> None:
         """A stage of the model `name` holds another version.
 
-        Called after the event is in the ledger and the aliases follow, also for rollbacks.
+        Called after the event is in the ledger and the aliases follow, also for rollbacks, and when a version is
+        withdrawn and the one before comes back.
 
         Args:
-            event: as it stands in the ledger; `kind` is 'promoted' or 'rolled_back', then `stage`, `version`,
-                `replaces`, `digest`, `actor`, `reason`, `time`.
+            event: as it stands in the ledger; `kind` is 'promoted', 'rolled_back' or 'revoked' (whose `version` is the
+                one that was withdrawn), then `stage`, `actor`, `reason`, `time`.
             name: of the model.
+            version: that the stage holds now.
         """
 
 
@@ -43,7 +45,7 @@ def opened(env: str | None) -> Office:
     return Office(Desk(loader.mlflow, loader.registry), root, lambda name: _declared(loader, root, name), announce)
 
 
-def announce(event: dict[str, Any], name: str) -> None:
+def announce(event: dict[str, Any], name: str, version: int) -> None:
     """Call `on_promoted` of the project's hooks."""
     from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
     from kedro.framework.project import settings
@@ -51,7 +53,7 @@ def announce(event: dict[str, Any], name: str) -> None:
     manager = _create_hook_manager()
     manager.add_hookspecs(RegistrySpecs)
     _register_hooks(manager, settings.HOOKS)
-    manager.hook.on_promoted(event=event, name=name)
+    manager.hook.on_promoted(event=event, name=name, version=version)
 
 
 def _declared(loader: ProductConfigLoader, root: Path, name: str) -> "Declared":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelmill.cli.output import numbered, print_table, shown
+from modelmill.registry.approvals import WORTH
 from modelmill.registry.view import named_stages
 from modelmill.specs.registry import RegistrySpec
 
@@ -48,7 +49,12 @@ def print_remarks(row: Row) -> None:
     if row["unrecorded"]:
         versions = ", ".join(map(str, row["unrecorded"]))
         click.echo(f"{name}: the ledger does not know version {versions} yet; {mends} writes it down")
+    if row["gone"]:
+        versions = ", ".join(map(str, row["gone"]))
+        click.echo(f"{name}: version {versions} is gone from MLflow: `kedro model verify {name}` says what to do")
     for alias, one in row["drift"].items():
+        if one["ledger"] in row["gone"]:
+            continue
         there, wanted = numbered(one["mlflow"]), numbered(one["ledger"])
         click.echo(f"{name}: in MLflow the alias '{alias}' is {there}, and should be {wanted}; {mends} sets it right")
     for problem in row["problems"]:
@@ -89,7 +95,7 @@ def _print_requests(requests: Sequence[Row]) -> None:
 
 
 def _people(approvals: Sequence[Row]) -> str:
-    return ", ".join(f"{one['actor']} ({'signed' if one['signed'] else 'claimed'})" for one in approvals)
+    return ", ".join(f"{one['actor']} ({WORTH[one['signature']]})" for one in approvals)
 
 
 def print_version(details: Row) -> None:
@@ -190,11 +196,13 @@ def print_mended(found: "Mapping[str, Mended]", *, dry_run: bool) -> None:
             click.echo(f"{name}: nothing to set right")
 
 
-def print_collected(gone: Mapping[str, Sequence[int]], *, dry_run: bool) -> None:
-    """Which versions were deleted, by model."""
+def print_collected(gone: Mapping[str, Sequence[int]], kept: Mapping[str, Mapping[int, str]], *, dry_run: bool) -> None:
+    """Which versions were deleted, and why others are kept, by model."""
     for name, versions in gone.items():
         said = f"version {', '.join(map(str, versions))} {'would be' if dry_run else 'was'} deleted"
         click.echo(f"{name}: {said if versions else 'nothing to delete'}")
+        for version, why in kept.get(name, {}).items():
+            click.echo(f"{name}: version {version} is kept: {why}")
 
 
 def print_differences(found: Row) -> None:

@@ -4,9 +4,10 @@ import logging
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from modelmill.errors import ApprovalError
 from modelmill.registry.events import Approved, Event, Promoted
@@ -91,6 +92,40 @@ def verified(root: Path, spec: RegistrySpec, name: str) -> Verified:
         return why is None
 
     return check
+
+
+Standing = Literal["verified", "claimed", "invalid", "unchecked"]
+"""What an approval is worth: signed by a key of its actor, not signed, signed by nobody who is trusted, not known."""
+
+WORTH: dict[Standing, str] = {
+    "verified": "signature verified",
+    "claimed": "claimed",
+    "invalid": "signature invalid",
+    "unchecked": "with a signature",
+}
+"""The same for people."""
+
+
+def standing(root: Path, spec: RegistrySpec, name: str) -> Callable[[Request, Approved], Standing]:
+    """What approvals of a model are worth; `unchecked`, with a warning, where a signature cannot be checked here.
+
+    Args:
+        root: the project's folder.
+        spec: names the file of those who may sign.
+        name: of the model.
+    """
+    check = verified(root, spec, name)
+
+    def told(request: Request, approval: Approved) -> Standing:
+        if approval.signature is None:
+            return "claimed"
+        try:
+            return "verified" if check(request, approval) else "invalid"
+        except ApprovalError as error:
+            logging.getLogger(__name__).warning("%s", error.message)
+            return "unchecked"
+
+    return told
 
 
 def unapproved(root: Path, spec: RegistrySpec, name: str, events: Sequence[Event]) -> dict[str, str]:

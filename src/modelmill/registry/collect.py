@@ -13,10 +13,16 @@ from modelmill.specs.registry import RegistrySpec
 
 
 def collectable(events: list[Event], spec: RegistrySpec, at: datetime, age: timedelta) -> list[int]:
-    """Versions that may be deleted, by number.
+    """Versions that may be deleted, by number: those that nothing keeps, as `why_kept` says it."""
+    state, kept = fold(events, spec), why_kept(events, spec, at, age)
+    return [number for number in state.registered if number not in kept and number not in state.collected]
 
-    Never one that a stage holds or could get back by rollbacks, that somebody asks for, that the last
-    `spec.keep_events` events are about, or that was registered less than `age` ago.
+
+def why_kept(events: list[Event], spec: RegistrySpec, at: datetime, age: timedelta) -> dict[int, str]:
+    """Versions that may not be deleted, by number, each with the first reason that there is.
+
+    Those are what a stage holds, the newest `spec.keep_rollbacks` that it could go back to, what somebody asks for,
+    what the last `spec.keep_events` events are about, and what was registered less than `age` ago.
 
     Args:
         events: of the ledger, all of them.
@@ -25,15 +31,26 @@ def collectable(events: list[Event], spec: RegistrySpec, at: datetime, age: time
         age: how old a version must be.
     """
     state = fold(events, spec)
-    kept = set(state.collected)
-    for stage in spec.stages:
-        kept |= set(state.formers(stage))
-        if stage != spec.retired and (holder := state.holder(stage)):
-            kept.add(holder)
-    kept |= {request.event.version for request in state.requests.values() if request.is_open(at)}
     others = [event for event in events if not isinstance(event, Collected)]  # else each `gc` would free others
-    kept |= {number for event in others[max(0, len(others) - spec.keep_events) :] for number in _about(event, state)}
-    return [number for number, event in state.registered.items() if number not in kept and event.time + age <= at]
+    recent = others[max(0, len(others) - spec.keep_events) :]
+    requests = [request.event for request in state.requests.values() if request.is_open(at)]
+    stages = [stage for stage in spec.stages if stage != spec.retired]
+    reasons: list[tuple[str, Iterable[int | None]]] = [
+        *((f"'{stage}' holds it", [state.holder(stage)]) for stage in stages),
+        *((f"'{stage}' could go back to it", state.formers(stage)[: spec.keep_rollbacks]) for stage in stages),
+        *((f"it is asked for in '{event.stage}'", [event.version]) for event in requests),
+        (
+            f"one of the last {spec.keep_events} events is about it",
+            (n for event in recent for n in _about(event, state)),
+        ),
+        ("it is too young", (n for n, event in state.registered.items() if event.time + age > at)),
+    ]
+    kept: dict[int, str] = {}
+    for why, numbers in reasons:
+        for number in numbers:
+            if number is not None and number not in state.collected:
+                kept.setdefault(number, why)
+    return dict(sorted(kept.items()))
 
 
 def collect(desk: Desk, name: str, by: By, age: timedelta, *, dry_run: bool = False) -> list[int]:
@@ -57,7 +74,8 @@ def collect(desk: Desk, name: str, by: By, age: timedelta, *, dry_run: bool = Fa
     ledger = desk.ledger(name)
     events = ledger.read().events
     found = collectable(events, desk.spec, by.time, age)
-    left = sorted(fold(events, desk.spec).collected & {row.number for row in desk.reader.versions(name)})
+    there = {row.number for row in desk.reader.versions(name)}
+    found, left = [number for number in found if number in there], sorted(fold(events, desk.spec).collected & there)
     if dry_run:
         return left + found
     for number in left:

@@ -45,8 +45,8 @@ class Desk:
         return MlflowWriter(self.settings)
 
     def names(self) -> list[str]:
-        """Registered models; ledgers are none."""
-        return [name for name in self.reader.names() if not name.endswith(SUFFIX)]
+        """Registered models, and those of which only the ledger is left; ledgers are none."""
+        return sorted({name.removesuffix(SUFFIX) for name in self.reader.names()})
 
     def ledger(self, name: str) -> Ledger:
         """The ledger of a model, to read and to append."""

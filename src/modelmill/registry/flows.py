@@ -1,7 +1,7 @@
 """Verbs that ask the gates: check, request, promote. No click: the command line parses and prints."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from modelmill.errors import GateError
 from modelmill.registry import verbs
@@ -86,10 +86,11 @@ def _trusted(office: Office, name: str) -> Verified:
     return trusted
 
 
-def refusal(report: GateReport) -> str:
+def refusal(report: GateReport) -> GateError:
     """Which gates stop a version, and why."""
     said = "\n".join(f"- {one.gate}: {one.status}: {one.reason}" for one in report.results if one.stops)
-    return f"{report.name}@{report.version} does not pass the gates of '{report.stage}':\n{said}"
+    message = f"{report.name}@{report.version} does not pass the gates of '{report.stage}':\n{said}"
+    return GateError(message, [asdict(one) for one in report.results])
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,6 @@ def _judge_and_act(
     known = known_report(desk, found.name, asked.version, asked.stage, product)
     verdict, report = known or judged(office, found.name, asked.version, asked.stage, keep=not asked.want.dry_run)
     if not verdict.passed:
-        raise GateError(refusal(report))
+        raise refusal(report)
     outcome = act(office, found, asked.want, lambda state: decide(state, verdict), asked.already)
     return replace(outcome, report=report)

@@ -2,6 +2,7 @@
 
 Requests are signed as Standard Webhooks are (https://www.standardwebhooks.com, "Webhook Headers" and "Signature
 scheme"). Every event arrives at least once, and never before an earlier one; who receives it twice knows it by its id.
+The first event that is sent is the newest one: what happened before somebody wanted to hear of it is not told.
 """
 
 import base64
@@ -55,7 +56,13 @@ def deliver(desk: Desk, name: str, sleep: Callable[[float], None] = time.sleep) 
     if spec is None:
         return Delivery([], [])
     done = delivered(desk, name)  # before the ledger, which is at least as long afterwards
-    waiting = [event for event in desk.ledger(name).read().events if event.seq > done]
+    events = desk.ledger(name).read().events
+    if done is None and events:
+        done = events[-1].seq - 1
+        desk.writer.set_tag(
+            name + SUFFIX, CURSOR, str(done)
+        )  # if this one cannot be delivered now, it is the next time
+    waiting = events[done or 0 :]
     sent: list[int] = []
     try:
         key = secret(spec) if waiting else b""
@@ -72,17 +79,29 @@ def deliver(desk: Desk, name: str, sleep: Callable[[float], None] = time.sleep) 
     return Delivery(sent, [])
 
 
+def deliver_or_warn(desk: Desk, name: str) -> None:
+    """The same after something was done, which stays done when nobody can be told: then there is a warning."""
+    try:
+        deliver(desk, name)
+    except UserError as error:
+        logging.getLogger(__name__).warning(
+            "%s\nIt is in the ledger; `kedro model reconcile %s` delivers it again.", error.message, name
+        )
+
+
 class NotDeliveredError(UserError):
     """A notification could not be delivered."""
 
 
-def delivered(desk: Desk, name: str) -> int:
-    """The `seq` of the last event that was delivered; 0 for none.
+def delivered(desk: Desk, name: str) -> int | None:
+    """The `seq` of the last event that was delivered; None where nothing ever was to be delivered.
 
     Raises:
         IntegrityError: when the tag is no number.
     """
-    tag = desk.reader.tags(name + SUFFIX).get(CURSOR, "0")
+    tag = desk.reader.tags(name + SUFFIX).get(CURSOR)
+    if tag is None:
+        return None
     if not tag.isdecimal():
         raise IntegrityError(
             f"the tag `{CURSOR}` of '{name}{SUFFIX}' is '{tag}'; expected the number of the last event that was sent. "

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelmill.errors import NotFoundError, TransitionError, UserError
+from modelmill.errors import NotFoundError, TransitionError
 from modelmill.registry.desk import Desk, Done
-from modelmill.registry.events import Event, Promoted, RolledBack
+from modelmill.registry.events import Event, Promoted, Revoked, RolledBack
 from modelmill.registry.state import State
 from modelmill.registry.verbs import By, Expected
 from modelmill.registry.view import Ref, View, find_version, named_stages, whole
@@ -28,7 +28,7 @@ class Office:
     desk: Desk
     root: Path
     declared: "Callable[[str], Declared]"
-    announce: Callable[[dict[str, Any], str], None]
+    announce: Callable[[dict[str, Any], str, int], None]
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,12 @@ def act(office: Office, found: View, want: Want, decide: Callable[[State], Event
 
 def tell(office: Office, name: str, event: Event | None) -> None:
     """Deliver what is in the outbox, and call the hook when a stage got another version. What was done stays done."""
-    from modelmill.registry.notify import deliver
+    from modelmill.registry.notify import deliver_or_warn
 
-    try:
-        deliver(office.desk, name)
-    except UserError as error:
-        log.warning("%s\nIt is in the ledger; `kedro model reconcile %s` delivers it again.", error.message, name)
-    if isinstance(event, Promoted | RolledBack):
+    deliver_or_warn(office.desk, name)
+    version = event.fallback if isinstance(event, Revoked) else getattr(event, "version", None)
+    if isinstance(event, Promoted | RolledBack | Revoked) and version is not None:
         try:
-            office.announce(event.model_dump(mode="json"), name)
+            office.announce(event.model_dump(mode="json"), name, version)
         except Exception:
-            log.exception("a hook `on_promoted` failed; the stage holds version %d all the same", event.version)
+            log.exception("a hook `on_promoted` failed; the stage holds version %d all the same", version)

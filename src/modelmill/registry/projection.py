@@ -1,6 +1,6 @@
 """MLflow's aliases as a projection of the ledger: set after an event, and set right after a crash in between."""
 
-from modelmill.errors import ConflictError
+from modelmill.errors import ConflictError, IntegrityError
 from modelmill.registry.events import Event, Reconciled
 from modelmill.registry.ledger import ATTEMPTS, Chain, Ledger, Writer
 from modelmill.registry.readers import Reader
@@ -25,13 +25,24 @@ def project(ledger: Ledger, reader: Reader, writer: Writer, spec: RegistrySpec) 
 
     Returns:
         what was changed.
+
+    Raises:
+        IntegrityError: when a stage holds a version that is gone from MLflow.
     """
     changed: Difference = {}
     for _ in range(ATTEMPTS):
         wrong = differences(ledger.name, ledger.read(), reader, spec)
         if not wrong:
             return changed
-        for alias, (found, number) in sorted(wrong.items(), key=lambda item: item[1][1] is None):
+        there = {None, *(row.number for row in reader.versions(ledger.name))}
+        settable = {alias: pair for alias, pair in wrong.items() if pair[1] in there}
+        if not settable:
+            raise IntegrityError(
+                f"'{ledger.name}': version {', '.join(str(number) for _, number in wrong.values())} of "
+                f"{', '.join(wrong)} is gone from MLflow: bring it back from a backup, or withdraw it by "
+                "`kedro model revoke`"
+            )
+        for alias, (found, number) in sorted(settable.items(), key=lambda item: item[1][1] is None):
             writer.set_alias(ledger.name, alias, number)
             changed[alias] = (changed.get(alias, (found,))[0], number)
     raise ConflictError(

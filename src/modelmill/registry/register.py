@@ -20,6 +20,7 @@ from modelmill.registry.fetch import evidence_folder, model_folder
 from modelmill.registry.ledger import Chain
 from modelmill.registry.lineage import git
 from modelmill.registry.model_signing import SIGNATURE, check_keys, sign_if_asked
+from modelmill.registry.notify import deliver_or_warn
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import fold
 from modelmill.registry.store import create_version, log_text
@@ -58,7 +59,9 @@ def register_version(
     check_keys(registry)
     number = create_version(settings, run, model, evidence, example, digest)
     _sign(settings, registry, run, number)
-    adopt(Desk(settings, registry), run["name"], _registrar(), made=number)
+    desk = Desk(settings, registry)
+    adopt(desk, run["name"], _registrar(), made=number)
+    deliver_or_warn(desk, run["name"])
     return {
         "name": run["name"],
         "version": str(number),

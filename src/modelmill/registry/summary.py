@@ -1,9 +1,10 @@
 """What is shown of a model, as plain data: rows of tables, and the JSON that commands print."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from modelmill.registry.approvals import Standing
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import (
     Approved,
@@ -19,15 +20,23 @@ from modelmill.registry.events import (
     now,
 )
 from modelmill.registry.runs import figures, read_run, read_runs
-from modelmill.registry.state import State, fold
+from modelmill.registry.state import Request, State, fold
 from modelmill.registry.view import View, named_stages
 from modelmill.specs.registry import RegistrySpec
 
 HIDDEN = {"id", "prev", "signature"}
 
+Worth = Callable[[Request, Approved], Standing]
+"""What an approval of a request is worth."""
+
+
+def unchecked(_: Request, approval: Approved) -> Standing:
+    """Where nobody looks at signatures."""
+    return "unchecked" if approval.signature else "claimed"
+
 
 def model_row(found: View, spec: RegistrySpec) -> dict[str, Any]:
-    """A model in one line: what its stages hold, what waits, and what happened last."""
+    """A model in one line: what its stages hold, what waits, what happened last; `gone` is missing from MLflow."""
     last = found.events[-1] if found.events else None
     return {
         "name": found.name,
@@ -36,6 +45,7 @@ def model_row(found: View, spec: RegistrySpec) -> dict[str, Any]:
         "open_requests": len(request_rows(found, now())),
         "last": last and {"seq": last.seq, "kind": last.kind, "time": last.time, "actor": last.actor},
         "unrecorded": sorted(found.unrecorded),
+        "gone": sorted(found.state.registered.keys() - found.rows.keys() - found.state.collected),
         "drift": drift_rows(found),
         "problems": found.problems,
     }
@@ -56,7 +66,7 @@ def model_details(found: View, desk: Desk) -> dict[str, Any]:
     return {**model_row(found, desk.spec), "versions": versions, "requests": request_rows(found, now())}
 
 
-def version_details(found: View, version: int, desk: Desk) -> dict[str, Any]:
+def version_details(found: View, version: int, desk: Desk, worth: Worth) -> dict[str, Any]:
     """A version: figures, where its code comes from, its requests, and every event that is about it."""
     run = read_run(desk.settings, found.state.registered[version].run_id)
     events = {event.seq: event for event in found.events}
@@ -71,8 +81,8 @@ def version_details(found: View, version: int, desk: Desk) -> dict[str, Any]:
         "git_commit": run.tags.get("git_commit"),
         "git_dirty": run.tags.get("git_dirty"),
         "environment_lock_sha256": run.tags.get("environment_lock_sha256"),
-        "evidence": evidence_of(version, row["stage"], events, found.state),
-        "requests": [one for one in request_rows(found, now()) if one["version"] == version],
+        "evidence": evidence_of(version, row["stage"], events, found.state, worth),
+        "requests": [one for one in request_rows(found, now(), worth) if one["version"] == version],
         "events": [event_row(event, found.state) for event in about],
     }
 
@@ -102,7 +112,7 @@ def describe(event: Event, state: State) -> str:
             what = f"version {event.version} should enter {event.stage}"
         case Approved() | Rejected():
             asked = state.requests[event.request].event
-            signed = ", signed" if isinstance(event, Approved) and event.signature else ""
+            signed = ", with a signature" if isinstance(event, Approved) and event.signature else ""
             what = f"request {event.request} (version {asked.version} to {asked.stage}) was {event.kind}{signed}"
         case Promoted():
             instead = f", in place of version {event.replaces}" if event.replaces else ""
@@ -122,7 +132,7 @@ def describe(event: Event, state: State) -> str:
     return what
 
 
-def held_at(found: View, spec: RegistrySpec, at: datetime) -> list[dict[str, Any]]:
+def held_at(found: View, spec: RegistrySpec, at: datetime, worth: Worth) -> list[dict[str, Any]]:
     """What each stage held at a time, who put it there, and on what evidence.
 
     Returns:
@@ -136,11 +146,11 @@ def held_at(found: View, spec: RegistrySpec, at: datetime) -> list[dict[str, Any
         version = state.holder(stage)
         if version is None or stage == spec.retired:
             continue
-        rows.append({"stage": stage, "version": version, **evidence_of(version, stage, events, state)})
+        rows.append({"stage": stage, "version": version, **evidence_of(version, stage, events, state, worth)})
     return rows
 
 
-def evidence_of(version: int, stage: str, events: Mapping[int, Event], state: State) -> dict[str, Any]:
+def evidence_of(version: int, stage: str, events: Mapping[int, Event], state: State, worth: Worth) -> dict[str, Any]:
     """Who brought a version to where it is, and on what evidence: that of its promotion, also if it came back."""
     event = events.get(state.places[version].seq)
     promotions = [one for one in events.values() if isinstance(one, Promoted)]
@@ -155,13 +165,16 @@ def evidence_of(version: int, stage: str, events: Mapping[int, Event], state: St
         "report": promotion and promotion.report,
         "policy": promotion and promotion.policy,
         "requested_by": request and request.event.actor,
-        "approvals": [approval_row(one) for one in (request.approvals if request else ())],
+        "approvals": approval_rows(request, worth) if request else [],
     }
 
 
-def approval_row(one: Approved) -> dict[str, Any]:
-    """An approval as it is shown."""
-    return {"actor": one.actor, "time": one.time, "signed": one.signature is not None, "reason": one.reason}
+def approval_rows(request: Request, worth: Worth) -> list[dict[str, Any]]:
+    """Approvals as they are shown; `signature` is what `worth` says of them."""
+    return [
+        {"actor": one.actor, "time": one.time, "signature": worth(request, one), "reason": one.reason}
+        for one in request.approvals
+    ]
 
 
 def version_row(found: View, number: int) -> dict[str, Any]:
@@ -180,7 +193,7 @@ def version_row(found: View, number: int) -> dict[str, Any]:
     }
 
 
-def request_rows(found: View, at: datetime) -> list[dict[str, Any]]:
+def request_rows(found: View, at: datetime, worth: Worth = unchecked) -> list[dict[str, Any]]:
     """Requests that may still be approved or carried out."""
     return [
         {
@@ -191,7 +204,7 @@ def request_rows(found: View, at: datetime) -> list[dict[str, Any]]:
             "time": one.event.time,
             "expires": one.event.expires,
             "reason": one.event.reason,
-            "approvals": [approval_row(approval) for approval in one.approvals],
+            "approvals": approval_rows(one, worth),
         }
         for seq, one in found.state.requests.items()
         if one.is_open(at)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from modelmill.registry.approvals import standing
 from modelmill.registry.events import Event, now
 from modelmill.registry.exports.facts import Facts, read_facts
 from modelmill.registry.office import Office, Want, begin, tell
@@ -83,7 +84,7 @@ def facts_about(office: Office, ref: Ref) -> Facts:
     desk = office.desk
     found = whole(desk, ref.name)
     version = find_version(ref, found.state, named_stages(desk.spec))
-    details: dict[str, Any] = version_details(found, version, desk)
+    details: dict[str, Any] = version_details(found, version, desk, standing(office.root, desk.spec, ref.name))
     with tempfile.TemporaryDirectory() as scratch:
         row, registered = desk.row(ref.name, version), found.state.registered[version]
         subject = fetch(desk.settings, ref.name, row, registered, Path(scratch))

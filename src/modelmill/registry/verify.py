@@ -1,6 +1,8 @@
 """Whether everything is still as it was written: the ledger, MLflow's versions, aliases and tags, and the files."""
 
+import hashlib
 import struct
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +11,9 @@ from modelmill.digest import folder_digest, tensor_digest
 from modelmill.errors import NotFoundError, UserError
 from modelmill.registry.approvals import unapproved
 from modelmill.registry.desk import Desk
-from modelmill.registry.events import Registered
+from modelmill.registry.events import Promoted, Registered, Requested
 from modelmill.registry.evidence import evidence_digest
+from modelmill.registry.fetch import GATES
 from modelmill.registry.ledger import HEAD, SUFFIX, Chain
 from modelmill.registry.notify import CURSOR
 from modelmill.registry.projection import differences
@@ -23,6 +26,9 @@ FilesOf = Callable[[VersionRow], Path]
 
 EvidenceOf = Callable[[str], Path]
 """The folder of what is kept with a run, on this disk; raises `UserError` when it cannot be had."""
+
+LOOKS, PAUSE = 10, 0.5
+"""How often to look again as long as something is found, and seconds in between; once is enough if it stays."""
 
 RESTORE = "find out who changed it, and bring it back from a backup"
 
@@ -42,6 +48,9 @@ def verify(
 ) -> list[Problem]:
     """Everything that is wrong with a model; nothing is changed.
 
+    What is wrong with ledger, aliases and approvals is looked at again a moment later: while an event is being written
+    its mark and its aliases are behind it.
+
     A ledger whose every event was written again, mark and all, holds together and is not noticed; signed approvals and
     what was sent to others by notifications tell it.
 
@@ -59,25 +68,57 @@ def verify(
         NotFoundError: when there is no such model and no ledger of it.
         RegistryError: when MLflow cannot be reached.
     """
-    names = desk.reader.names()
-    if name not in names and name + SUFFIX not in names:
-        raise NotFoundError(f"there is no model '{name}'; there are {', '.join(desk.names()) or 'none'}")
+    if name not in (names := desk.names()):
+        raise NotFoundError(f"there is no model '{name}'; there are {', '.join(names) or 'none'}")
+    seen = _look(desk, root, name)
+    for _ in range(LOOKS):
+        if not seen.problems:
+            break
+        time.sleep(PAUSE)
+        before, seen = seen, _look(desk, root, name)
+        if seen.problems == before.problems:
+            break
+    state, found = fold(seen.chain.events, desk.spec), list(seen.problems)
+    reports = _reports(seen.chain, {state.holder(stage) for stage in desk.spec.stages if stage != desk.spec.retired})
+    for number, event in state.registered.items():
+        if number not in seen.rows or number in state.collected:
+            continue
+        where = f"{name}@{number}"
+        if files_of:
+            found += _of_the_files(where, event, seen.rows[number], files_of)
+        if evidence_of and event.run_id and event.evidence:
+            found += _of_the_evidence(where, event, reports.get(number, {}), evidence_of)
+    return found
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What MLflow's registry held, and what of it is wrong."""
+
+    chain: Chain
+    rows: dict[int, VersionRow]
+    problems: list[Problem]
+
+
+def _look(desk: Desk, root: Path, name: str) -> _Seen:
+    gone = [Problem("the model is gone from MLflow", name, "a registered model of this name", RESTORE)]
+    found = [] if name in desk.reader.names() else gone
     sent = desk.reader.tags(name + SUFFIX).get(CURSOR, "0")  # before the ledger, which is at least as long afterwards
     chain = desk.ledger(name).inspect()
     rows = {row.number: row for row in desk.reader.versions(name)}
-    found = [*_of_the_ledger(name, chain, sent), *_of_the_versions(desk, name, chain, rows)]
+    found += [*_of_the_ledger(name, chain, sent), *_of_the_versions(desk, name, chain, rows)]
     if not chain.problems:
         found += [*_of_the_aliases(desk, name, chain), *_of_the_approvals(desk, root, name, chain)]
-    gone = fold(chain.events, desk.spec).collected
+    return _Seen(chain, rows, found)
+
+
+def _reports(chain: Chain, held: set[int | None]) -> dict[int, dict[str, int]]:
+    """Of versions that a stage holds, the gate reports that events name by their hash: report to event."""
+    named: dict[int, dict[str, int]] = {}
     for event in chain.events:
-        if not isinstance(event, Registered) or event.version not in rows or event.version in gone:
-            continue
-        where = f"{name}@{event.version}"
-        if files_of:
-            found += _of_the_files(where, event, rows[event.version], files_of)
-        if evidence_of and event.run_id and event.evidence:
-            found += _of_the_evidence(where, event.run_id, event.evidence, evidence_of)
-    return found
+        if isinstance(event, Promoted | Requested) and event.version in held:
+            named.setdefault(event.version, {}).setdefault(event.report, event.seq)
+    return named
 
 
 def _of_the_ledger(name: str, chain: Chain, sent: str) -> Iterator[Problem]:
@@ -161,16 +202,24 @@ def _of_the_files(where: str, event: Registered, row: VersionRow, files_of: File
         yield Problem(f"a file beside the weights is not as it was: all files have {is_}", where, event.files, RESTORE)
 
 
-def _of_the_evidence(where: str, run_id: str, expected: str, evidence_of: EvidenceOf) -> Iterator[Problem]:
+def _of_the_evidence(
+    where: str, event: Registered, reports: dict[str, int], evidence_of: EvidenceOf
+) -> Iterator[Problem]:
+    assert event.run_id
+    assert event.evidence
     try:
-        is_ = evidence_digest(evidence_of(run_id))
+        folder = evidence_of(event.run_id)
+        is_ = evidence_digest(folder)
     except UserError as error:
         yield Problem("the evidence cannot be had", where, "evidence as it was registered", error.message)
         return
-    if is_ != expected:
-        yield Problem(
-            f"what the version is judged by is not as it was: the evidence has {is_}", where, expected, RESTORE
-        )
+    if is_ != event.evidence:
+        what = f"what the version is judged by is not as it was: the evidence has {is_}"
+        yield Problem(what, where, event.evidence, RESTORE)
+    there = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (folder / GATES).glob("*.json")}
+    for report, seq in reports.items():
+        if report not in there:
+            yield Problem(f"the gate report of event {seq} is gone, or was edited", where, report, RESTORE)
 
 
 def _shown(version: int | None) -> str:

@@ -18,7 +18,7 @@ def cross_check(
     backbone_specs: Mapping[str, BackboneSpec],
     registry: RegistrySpec | None,
 ) -> list[Problem]:
-    """MistakesError between declarations, as far as they can be read: they may have mistakes of their own.
+    """Mistakes between declarations, as far as they can be read: they may have mistakes of their own.
 
     Args:
         raw: for each kind, name to merged plain data.

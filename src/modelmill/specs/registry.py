@@ -216,6 +216,7 @@ class RegistrySpec(Spec):
     signing: SigningSpec = SigningSpec()
     notify: NotifySpec | None = None
     keep_events: int = Field(50, ge=0, description="`gc` keeps what the last so many events are about")
+    keep_rollbacks: int = Field(3, ge=1, description="so many versions back `gc` lets every stage still go")
 
     @model_validator(mode="after")
     def _known_stages(self) -> Self:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from modelmill.registry.approvals import WORTH
 from modelmill.registry.exports.facts import Facts
 
 
@@ -48,7 +49,7 @@ def gates(facts: Facts) -> str:
 def approvals(facts: Facts) -> str:
     """Who agreed to the promotion that brought the version where it is."""
     rows = [
-        [one["actor"], moment(one["time"]), "signed" if one["signed"] else "claimed", one["reason"]]
+        [one["actor"], moment(one["time"]), WORTH[one["signature"]], one["reason"]]
         for one in facts.details["evidence"]["approvals"]
     ]
     return table(["approved by", "when", "how", "why"], rows) if rows else ""

@@ -59,7 +59,7 @@ class Result:
 
 @dataclass(frozen=True)
 class GateReport:
-    """All gates of one stage, asked about one version: `gate_report.json`."""
+    """All gates of one stage, asked about one version: `gates/<stage>-<hash>.json` of its run."""
 
     name: str
     version: int
