@@ -41,8 +41,8 @@ bench: .venv/.installed  ## speed, beside a peer in the same run; results in ben
 schema: .venv/.installed  ## the JSON Schema of the declaration files, for editors
 	$(BIN)/kedro product schema docs/schema
 
-docs: .venv/.installed  ## the reference of the commands
-	$(BIN)/kedro product reference docs/reference/cli.md
+docs: .venv/.installed  ## the references of commands and of registry.yml
+	$(BIN)/kedro product reference docs/reference
 
 lock: .venv/.installed  ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock

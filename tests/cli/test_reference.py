@@ -4,6 +4,7 @@ from click.testing import CliRunner
 
 from modelmill.cli import cli
 from modelmill.cli.reference import reference
+from modelmill.cli.registry_reference import registry_reference
 from tests.conftest import ROOT
 
 MODEL = (
@@ -14,9 +15,10 @@ PRODUCT = ("list", "show", "validate", "forget", "schema")
 
 
 def test_the_reference_is_what_the_commands_say() -> None:
-    """Stale: run `kedro product reference docs/reference/cli.md`."""
+    """Stale: run `make docs`."""
     groups = [cli.commands["product"], cli.commands["model"]]
     assert (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8") == reference(*groups)
+    assert (ROOT / "docs/reference/registry.md").read_text(encoding="utf-8") == registry_reference()
 
 
 def test_every_verb_is_in_the_reference() -> None:

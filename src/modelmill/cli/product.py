@@ -99,14 +99,16 @@ def write_schema(folder: Path) -> None:
 
 
 @product.command("reference", hidden=True)
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def write_reference(file: Path) -> None:
-    """Write the reference of all commands, for the docs."""
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def write_reference(folder: Path) -> None:
+    """Write the references of all commands and of registry.yml, for the docs."""
     from modelmill.cli.model import model
     from modelmill.cli.reference import reference
+    from modelmill.cli.registry_reference import registry_reference
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(reference(product, model), encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cli.md").write_text(reference(product, model), encoding="utf-8")
+    (folder / "registry.md").write_text(registry_reference(), encoding="utf-8")
 
 
 def _row(name: str, backbone: str, reports: Path) -> dict[str, Any]:

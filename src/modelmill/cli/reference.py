@@ -5,7 +5,7 @@ import click
 HEAD = """# Commands
 
 Beside [Kedro's own](https://docs.kedro.org/en/stable/getting-started/commands_reference/). Made by
-`kedro product reference docs/reference/cli.md`; a test says when it is stale. `kedro COMMAND --help` prints the same.
+`kedro product reference docs/reference`; a test says when it is stale. `kedro COMMAND --help` prints the same.
 
 With `--json` every `kedro model` command prints one JSON document on stdout, whose `schema` says what it is, such as
 `modelmill.model.list/1`: the number goes up when a field changes or goes. Logs and errors go to stderr. A command that

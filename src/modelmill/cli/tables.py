@@ -194,6 +194,8 @@ def print_mended(found: "Mapping[str, Mended]", *, dry_run: bool) -> None:
             click.echo(f"{name}: alias {alias}: {numbered(there)} -> {numbered(to)}")
         if not one.adopted and not one.aliases:
             click.echo(f"{name}: nothing to set right")
+    if dry_run:
+        click.echo("A plan only; nothing was changed.")
 
 
 def print_collected(gone: Mapping[str, Sequence[int]], kept: Mapping[str, Mapping[int, str]], *, dry_run: bool) -> None:

@@ -35,7 +35,7 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_seconds, json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*[smhdw]\s*$")]),
     PlainSerializer(lambda value: f"{value.total_seconds():.12g}s", return_type=str),
-    Field(ge=timedelta(0)),
+    Field(ge=timedelta(0), json_schema_extra={"default": "0s"}),
 ]
 """A time: `30m`, `12h`, `7d`."""
 
@@ -71,7 +71,7 @@ class NonInferiorityGate(Gate):
     """Not worse than the incumbent on the same test records; a first version: than the baselines."""
 
     metric: str | None = Field(None, description="default: the product's `evaluation.metric`")
-    margin: float = Field(0.01, gt=0, description="the loss that would still be accepted, in units of the metric")
+    margin: float = Field(0.01, gt=0, lt=1, description="the loss that would still be accepted, 0.01 is one point")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="one-sided")
     power: float = Field(
         0.8, gt=0, lt=1, description="of an equally good version to pass; with less the answer is 'cannot tell'"
@@ -87,7 +87,7 @@ class SlicesGate(Gate):
     """No part of the test records on which the version is worse than the incumbent."""
 
     by: Annotated[list[SliceBy], OneOrMore()] = Field(["label", "length"], description="what the records are parted by")
-    margin: float = Field(0.0, ge=0, description="the loss of accuracy that would still be accepted in a part")
+    margin: float = Field(0.0, ge=0, lt=1, description="the loss of accuracy that would still be accepted in a part")
     detectable: float = Field(
         0.03, gt=0, lt=1, description="the loss of accuracy in a part that is to be found with 80%; else the gate warns"
     )
@@ -137,13 +137,17 @@ class Gates(Spec):
     """The gates of a stage, by name; those that are not named are not asked, and not written either."""
 
     commit: CommitGate | None = None
-    data: Gate | None = Field(None, description="source files are those that DVC or the lock file knows")
+    data: Gate | None = Field(
+        None, description="source files are those that git, DVC or the lock file has at the commit; `dvc add` your own"
+    )
     environment: Gate | None = Field(None, description="the lock file of the commit is the one that it was made with")
     digest: Gate | None = Field(None, description="the files are those that were registered")
     no_pickle: Gate | None = Field(None, description="nothing in the folder is a pickle")
     signature: Gate | None = Field(None, description="signature and input example are there and fit each other")
     clean_load: Gate | None = Field(None, description="loads and predicts in a process of its own")
-    floors: Gate | None = Field(None, description="the metric floors of the product's `gates`")
+    floors: Gate | None = Field(
+        None, description="a product's `gates: {staging: {metric: macro_f1, at_least: 0.85}}`, or `at_most`"
+    )
     overlap: OverlapGate | None = None
     card: Gate | None = Field(None, description="the model card is complete")
     licence: LicenceGate | None = None
@@ -181,7 +185,7 @@ class StageSpec(Spec):
     from_: Annotated[list[str], OneOrMore()] = Field(
         default_factory=list, alias="from", description="stages that a version may come from"
     )
-    gates: Gates = Gates()
+    gates: Gates = Field(Gates(), description="what is asked of a version, below")
     approvals: int = Field(0, ge=0, description="people who must agree, other than the one who asks")
     approvers: list[str] = Field(default_factory=list, description="who may; empty: anyone else")
     soak: Duration = Field(timedelta(0), description="time that a version must have spent in the stage before")
@@ -202,19 +206,21 @@ class SigningSpec(Spec):
 class NotifySpec(Spec):
     """Where events are sent (https://www.standardwebhooks.com)."""
 
-    url: str
+    url: str = Field(description="every event of a ledger is posted there, at least once and in order")
     secret_env: str = Field("MODELMILL_WEBHOOK_SECRET", description="the variable that holds the secret, whsec_...")
-    attempts: int = Field(3, ge=1)
+    attempts: int = Field(3, ge=1, description="of each post, before the next verb tries again")
 
 
 class RegistrySpec(Spec):
     """Stages in their order; the first takes what is registered, and `retired` what was replaced."""
 
-    stages: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], StageSpec] = Field(min_length=2)
+    stages: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], StageSpec] = Field(
+        min_length=2, description="two or more, by name"
+    )
     retired: str = Field("archived", description="the stage of what was replaced; it has no alias")
     request_days: int = Field(14, ge=1, description="after so many days a request and its approvals are void")
-    signing: SigningSpec = SigningSpec()
-    notify: NotifySpec | None = None
+    signing: SigningSpec = Field(SigningSpec(), description="who signs, and what must be signed")
+    notify: NotifySpec | None = Field(None, description="where events are sent")
     keep_events: int = Field(50, ge=0, description="`gc` keeps what the last so many events are about")
     keep_rollbacks: int = Field(3, ge=1, description="so many versions back `gc` lets every stage still go")
 
