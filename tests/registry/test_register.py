@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelmill.digest import folder_digest, tensor_digest
-from modelmill.errors import RegistryError
+from modelmill.errors import IntegrityError, RegistryError
 from modelmill.registry.desk import Desk
 from modelmill.registry.register import adopt
 from modelmill.registry.store import connected
@@ -50,10 +50,19 @@ def test_versions_that_the_ledger_does_not_know_are_adopted(desk: Desk, caplog: 
     assert len(desk.ledger("mood").read().events) == 2
 
 
-def test_what_was_killed_before_its_event_comes_first(desk: Desk) -> None:
-    """The version that is being registered is the last one, and not 'adopted'."""
+def test_who_registers_writes_only_the_own_version(desk: Desk) -> None:
+    """It is not 'adopted'; others may be about to be written by those who made them."""
     written = adopt(desk, "mood", "ann", made=3)
-    assert [(event.version, event.reason) for event in written] == [(1, "adopted"), (3, "")]
+    assert [(event.version, event.reason) for event in written] == [(3, "")]
+
+
+def test_a_version_whose_tensors_are_not_those_of_its_tag_is_refused(desk: Desk) -> None:
+    """Somebody changed them before the ledger knew them."""
+    with connected(desk.settings) as client:
+        client.set_model_version_tag("mood", "1", "digest", "d" * 64)
+    with pytest.raises(IntegrityError, match=f"MLflow's tag `digest` says {'d' * 64}"):
+        adopt(desk, "mood", "ann")
+    assert desk.ledger("mood").read().events == []
 
 
 def test_a_version_of_ones_own_without_files_is_an_error(desk: Desk) -> None:

@@ -17,7 +17,7 @@ def approve_version(office: Office, ref: Ref, stage: str | None, want: Want, key
     Raises:
         ApprovalError: when this person may not, or when approvals have to be signed and no key is given.
     """
-    found = begin(office, ref.name, want, stage)
+    found = begin(office, ref.name, stage)
     version = version_of(office, found, ref)
     asked = _asked(found, version, stage, want.by)
     to, seq = asked.event.stage, asked.event.seq
@@ -40,7 +40,7 @@ def approve_version(office: Office, ref: Ref, stage: str | None, want: Want, key
 
 def reject_version(office: Office, ref: Ref, stage: str | None, want: Want) -> Outcome:
     """Refuse a request, which ends it. Without a stage: the only one that there is."""
-    found = begin(office, ref.name, want, stage)
+    found = begin(office, ref.name, stage)
     version = version_of(office, found, ref)
     asked = _asked(found, version, stage, want.by)
     to, seq = asked.event.stage, asked.event.seq
@@ -60,7 +60,7 @@ def rollback_stage(office: Office, name: str, stage: str, want: Want) -> Outcome
     A second time in a row nothing happens unless `want.expected` names what the stage holds now: who is in a hurry, or
     a job that tries again, would else go back two versions.
     """
-    found = begin(office, name, want, stage)
+    found = begin(office, name, stage)
 
     def decide(state: State) -> Event | None:
         undone = state.undone.get(stage)
@@ -75,7 +75,7 @@ def rollback_stage(office: Office, name: str, stage: str, want: Want) -> Outcome
 
 def revoke_version(office: Office, ref: Ref, want: Want, *, leave_empty: bool) -> Outcome:
     """Withdraw a version for good."""
-    found = begin(office, ref.name, want)
+    found = begin(office, ref.name)
     version = version_of(office, found, ref)
 
     def decide(state: State) -> Event | None:

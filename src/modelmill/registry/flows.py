@@ -38,7 +38,7 @@ def request_version(office: Office, ref: Ref, stage: str, want: Want) -> Outcome
     Raises:
         GateError: when a gate says no.
     """
-    found = begin(office, ref.name, want, stage)
+    found = begin(office, ref.name, stage)
     version = version_of(office, found, ref)
 
     def decide(state: State, verdict: Judged) -> Event | None:
@@ -59,7 +59,7 @@ def promote_version(office: Office, ref: Ref, stage: str, want: Want) -> Outcome
         ApprovalError: when approvals are missing.
         ConflictError: when another came first.
     """
-    found = begin(office, ref.name, want, stage)
+    found = begin(office, ref.name, stage)
     version = version_of(office, found, ref)
 
     def trusted(request: Request, approval: Approved) -> bool:
