@@ -7,7 +7,7 @@ from modelmill.errors import GateError
 from modelmill.registry import verbs
 from modelmill.registry.events import Approved, Event
 from modelmill.registry.gates.run import GateReport
-from modelmill.registry.office import Office, Outcome, Want, act, begin, check_stage, version_of
+from modelmill.registry.office import Office, Outcome, Want, act, begin, version_of
 from modelmill.registry.state import Request, State
 from modelmill.registry.verbs import Judged
 from modelmill.registry.view import Ref, View, whole
@@ -22,13 +22,13 @@ def judged(office: Office, name: str, version: int, stage: str, *, keep: bool) -
     """
     from modelmill.registry.judge import judge
 
-    check_stage(office.desk, stage)
+    verbs.check_stage(office.desk.spec, stage)
     return judge(office.desk, name, version, stage, office.declared(name), keep=keep)
 
 
 def check(office: Office, ref: Ref, stage: str) -> GateReport:
     """Ask the gates of a stage about a version; nothing but the report is written."""
-    check_stage(office.desk, stage)
+    verbs.check_stage(office.desk.spec, stage)
     return judged(office, ref.name, version_of(office, whole(office.desk, ref.name), ref), stage, keep=True)[1]
 
 
@@ -97,9 +97,8 @@ def _judge_and_act(
     """Decide as if the gates said yes; only if something would happen ask them, and decide again by what they say."""
     desk, state = office.desk, found.state
     product = office.declared(found.name).product
-    floors = {str(stage): gates for stage, gates in product.gates.items()}
-    policy = verbs.policy_hash(desk.spec, asked.stage, floors.get(asked.stage, []))
-    held = None if asked.stage in (desk.spec.first, desk.spec.retired) else state.holder(asked.stage)
+    floors = product.floors(asked.stage)
+    held, policy = verbs.stands(state, desk.spec, asked.version, asked.stage, floors)
     requested = state.request_for(asked.version, asked.stage, asked.want.by.time)
     trial = Judged(asked.version, asked.stage, held, policy, requested.event.report if requested else "", passed=True)
     if decide(state, trial) is None:

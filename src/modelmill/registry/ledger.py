@@ -91,13 +91,14 @@ class Ledger:
         return chain
 
     def append(self, chain: Chain, event: Event) -> Event | None:
-        """Write an event behind a chain that was read.
+        """Write an event behind a chain that was read; its time is not before that of the last one.
 
         Returns:
             the event as it stands in the ledger; None when another came first.
         """
         assert self._writer, "a ledger that is only read"
-        given = event.model_copy(update={"seq": chain.next, "prev": chain.head})
+        when = max([event.time, *(one.time for one in chain.events[-1:])])  # the clock of another may be ahead
+        given = event.model_copy(update={"seq": chain.next, "prev": chain.head, "time": when})
         if chain.next == 1:
             self._writer.create_model(self._own)
         try:
@@ -183,6 +184,8 @@ def check_chain(rows: list[VersionRow], marked: str) -> Chain:
         if event is None or event.seq != row.number:  # one that lost a race counts for nothing
             head = None if wrong else head
             continue
+        if events and not problems and event.time < events[-1].time:
+            problems.append(f"event {row.number} says that it is older than the one before")
         if not problems:
             events.append(event)
         head = event.hash

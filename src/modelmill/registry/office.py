@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelmill.errors import NotFoundError, TransitionError, UserError
+from modelmill.errors import NotFoundError, UserError
 from modelmill.registry.desk import Desk, Done
 from modelmill.registry.events import Event, Promoted, Reconciled, RolledBack
 from modelmill.registry.state import State
-from modelmill.registry.verbs import By, Expected
+from modelmill.registry.verbs import By, Expected, check_stage
 from modelmill.registry.view import Ref, View, find_version, named_stages, whole
-from modelmill.specs.files import hint
 
 if TYPE_CHECKING:
     from modelmill.registry.gates.base import Declared
@@ -51,16 +50,10 @@ class Outcome:
     report: "GateReport | None" = None
 
 
-def check_stage(desk: Desk, stage: str) -> None:
-    """Raise `TransitionError` for a stage that is not declared."""
-    if stage not in desk.spec.stages:
-        raise TransitionError(f"`registry.yml` has no stage '{stage}'; {hint(stage, list(desk.spec.stages))}")
-
-
 def begin(office: Office, name: str, stage: str | None = None) -> View:
     """The model, and that a stage is declared. What the ledger does not know only `reconcile` writes down."""
     if stage is not None:
-        check_stage(office.desk, stage)
+        check_stage(office.desk.spec, stage)
     return whole(office.desk, name)
 
 

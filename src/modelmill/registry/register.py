@@ -107,7 +107,7 @@ def adopt(desk: Desk, name: str, actor: str, *, made: int | None = None) -> list
     written = []
     for row in unknown:
         try:
-            event = _registered(desk.settings, name, row, actor, "" if row.number == made else "adopted")
+            event = _registered(desk, name, row, actor, "" if row.number == made else "adopted")
         except RegistryError as error:
             if row.number == made or isinstance(error, IntegrityError):
                 raise
@@ -119,7 +119,8 @@ def adopt(desk: Desk, name: str, actor: str, *, made: int | None = None) -> list
     return written
 
 
-def _registered(settings: MlflowSpec, name: str, row: VersionRow, actor: str, reason: str) -> Registered:
+def _registered(desk: Desk, name: str, row: VersionRow, actor: str, reason: str) -> Registered:
+    settings = desk.settings
     with tempfile.TemporaryDirectory() as scratch:
         folder = model_folder(settings, name, row.number, Path(scratch) / "model")
         evidence = evidence_folder(settings, row.run_id, Path(scratch) / "evidence") if row.run_id else None
@@ -130,7 +131,7 @@ def _registered(settings: MlflowSpec, name: str, row: VersionRow, actor: str, re
                 f"{expected}: they were changed before the ledger knew them. Register again, and delete it in MLflow."
             )
         return Registered(
-            actor=actor, reason=reason, version=row.number,
+            actor=actor, reason=reason, version=row.number, stage=desk.spec.first,
             digest=digest, files=folder_digest(folder),
             evidence=evidence_digest(evidence) if evidence else None, run_id=row.run_id,
         )  # fmt: skip

@@ -108,7 +108,6 @@ def collect_garbage(office: Office, name: str, want: Want, age: timedelta) -> li
         return gone
     office.desk.act(name, lambda _: None, actor=want.by.actor)  # aliases that were moved are written down first
     gone = collect(office.desk, name, want.by, age, dry_run=False)
-    office.desk.act(name, lambda _: None, actor=want.by.actor)
     tell(office, name, None)
     return gone
 

@@ -83,7 +83,7 @@ def with_rows(state: State, rows: dict[int, VersionRow], first: str) -> State:
     unknown = [row for number, row in sorted(rows.items()) if number not in state.registered]
     if not unknown:
         return state
-    events = {row.number: _as_if_registered(row) for row in unknown}
+    events = {row.number: _as_if_registered(row, first) for row in unknown}
     places = {number: Place(first, event.time, 0) for number, event in events.items()}
     held = sorted({*state.holders.get(first, ()), *events})
     return replace(
@@ -94,10 +94,10 @@ def with_rows(state: State, rows: dict[int, VersionRow], first: str) -> State:
     )
 
 
-def _as_if_registered(row: VersionRow) -> Registered:
+def _as_if_registered(row: VersionRow, first: str) -> Registered:
     time = datetime.fromtimestamp(row.created // 1000, UTC)
     digest = row.tags.get("digest", "")
-    return Registered(actor="", time=time, version=row.number, digest=digest, files="", run_id=row.run_id)
+    return Registered(actor="", time=time, version=row.number, stage=first, digest=digest, files="", run_id=row.run_id)
 
 
 def find_version(ref: Ref, state: State, stages: list[str]) -> int:
