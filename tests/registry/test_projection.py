@@ -33,6 +33,16 @@ def test_aliases_follow_an_event() -> None:
     assert (again.event, again.aliases) == (None, {})
 
 
+def test_aliases_of_a_model_without_a_ledger_stay() -> None:
+    """Nothing says where they should be."""
+    desk = desk_in(memory := Memory())
+    memory.create_model("mood")
+    memory.add_version("mood", "elsewhere", {}, "")
+    memory.set_alias("mood", "candidate", 1)
+    assert desk.act("mood", lambda _: None, actor="ann").aliases == {}
+    assert memory.aliases("mood") == {"candidate": 1}
+
+
 def test_a_plan_is_what_would_be_done() -> None:
     """The same event and aliases, and nothing is written."""
     desk = live(memory := Memory())

@@ -4,12 +4,13 @@ import logging
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from modelmill.digest import folder_digest, tensor_digest
 from modelmill.errors import IntegrityError, RegistryError
 from modelmill.registry.desk import Desk
-from modelmill.registry.register import adopt
+from modelmill.registry.register import adopt, register_version
 from modelmill.registry.store import connected
 from tests.registry.conftest import Registry
 
@@ -48,6 +49,18 @@ def test_versions_that_the_ledger_does_not_know_are_adopted(desk: Desk, caplog: 
     assert desk.reader.aliases("mood") == {"candidate": 3}
     assert adopt(desk, "mood", "ann") == []
     assert len(desk.ledger("mood").read().events) == 2
+
+
+def test_nothing_is_registered_where_the_ledger_is_gone(registry: Registry, desk: Desk) -> None:
+    """An alias says that a version was promoted, and no event does: no version is made."""
+    with connected(desk.settings) as client:
+        client.set_registered_model_alias("mood", "production", "1")
+    root = registry.project.root
+    model, evidence = root / "data/06_models/mood/model", root / "data/08_reporting/mood/evidence"
+    run = {"name": "mood", "run_id": "none"}
+    with pytest.raises(IntegrityError, match="'production' is version 1"):
+        register_version(desk.settings, desk.spec, run, model, evidence, pl.DataFrame())
+    assert [row.number for row in desk.reader.versions("mood")] == [1, 2, 3]
 
 
 def test_who_registers_writes_only_the_own_version(desk: Desk) -> None:

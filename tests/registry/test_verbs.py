@@ -7,7 +7,7 @@ import pytest
 
 from modelmill.errors import RegistryError
 from modelmill.registry import verbs
-from modelmill.registry.events import Approved, Collected, Event, Requested
+from modelmill.registry.events import Approved, Collected, Event, Requested, now
 from modelmill.registry.state import Request, State, fold
 from modelmill.registry.verbs import Judged
 from modelmill.specs.registry import RegistrySpec
@@ -73,6 +73,14 @@ def test_a_promotion() -> None:
     assert (event.version, event.stage, event.origin, event.replaces) == (2, "production", "candidate", 1)
     assert (event.digest, event.policy, event.report) == (registered(2).digest, "p" * 64, "r" * 64)
     assert story.promote(2) is None
+
+
+def test_an_event_has_the_time_of_its_writing() -> None:
+    """Not that of the decision, which gates may be minutes after."""
+    before = now()
+    event = Story().promote(1, hours=1)
+    assert event
+    assert event.time >= before > at(1)
 
 
 def test_a_version_is_promoted_only_to_where_it_may_go() -> None:

@@ -51,6 +51,8 @@ def project(ledger: Ledger, reader: Reader, writer: Writer, spec: RegistrySpec) 
     changed: Difference = {}
     for _ in range(ATTEMPTS):
         chain = ledger.read()
+        if not chain.events:  # there is nothing yet that aliases could follow
+            return changed
         wrong = differences(ledger.name, chain, reader, spec)
         if not wrong and chain.settled:
             return changed
