@@ -88,7 +88,13 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Project:
             client.create_model_version("mood", f"runs:/{run}/model", run, tags={"digest": digest, "product": "mood"})
     for number, row in enumerate(desk.reader.versions("mood"), 1):
         event = Registered(
-            actor="run", time=START, version=number, digest=DIGESTS[number], files="f" * 64, run_id=row.run_id
+            actor="run",
+            time=START,
+            version=number,
+            stage="candidate",
+            digest=DIGESTS[number],
+            files="f" * 64,
+            run_id=row.run_id,
         )
         desk.act("mood", lambda _, event=event: event)
     return project
@@ -96,7 +102,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def promoted(version: int, stage: str, at: datetime, **more: Any) -> Promoted:
     """A promotion that nobody judged."""
-    given: dict[str, Any] = {"origin": "candidate", "replaces": None, "digest": DIGESTS[version]}
+    given: dict[str, Any] = {"origin": "candidate", "replaces": None, "retired": "archived", "digest": DIGESTS[version]}
     given |= {"policy": "a" * 64, "report": "b" * 64, "actor": "ann", "reason": "tried", **more}
     return Promoted(version=version, stage=stage, time=at, **given)
 
@@ -126,6 +132,7 @@ def registry(shelf: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mo
     desk = Desk(MlflowSpec().anchored(root), RegistrySpec.model_validate(STAGES))
     delivered: list[str] = []
     monkeypatch.setattr(notify, "deliver", lambda _, name: delivered.append(name))
+    modules("intact", check_intact=lambda *_: None)
     modules("judge", judge=says("pass"), known_report=known_report)
     return Registry(Project(root), desk, delivered)
 

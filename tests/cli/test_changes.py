@@ -7,7 +7,10 @@ import pytest
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import settings
 
+from modelmill.errors import IntegrityError
 from modelmill.registry import approvals, notify
+from modelmill.registry.register import adopt
+from modelmill.registry.store import connected
 from tests.cli.conftest import DAY, START, Registry, known_report, promoted, says
 
 
@@ -239,17 +242,44 @@ def test_a_model_without_a_declaration_is_named(registry: Registry) -> None:
     assert registry.run("rollback", "mood", "--stage", "staging").exit_code == 0
 
 
-def test_versions_without_an_event_are_adopted_first(registry: Registry, modules: Callable[..., None]) -> None:
-    """A changing verb writes them down; a plan does not, and says what does."""
+def test_only_reconcile_writes_down_versions_without_an_event(registry: Registry) -> None:
+    """Another process may be about to register them; a verb, and its plan, say what to do."""
     registry.desk.writer.add_version("mood", "somewhere", {}, "")
-    adopted: list[tuple[str, str]] = []
-    modules("register", adopt=lambda _, name, actor: adopted.append((name, actor)))
-    plan = registry.run("promote", "mood@4", "--to", "staging", "--dry-run")
-    assert plan.exit_code == 6
-    assert "`kedro model reconcile mood` writes it down" in plan.stderr
-    assert adopted == []
-    registry.run("promote", "mood@2", "--to", "staging")
-    assert adopted == [("mood", "ann")]
+    for plan in ([], ["--dry-run"]):
+        done = registry.run("promote", "mood@4", "--to", "staging", *plan)
+        assert done.exit_code == 6
+        assert "`kedro model reconcile mood` writes it down" in done.stderr
+    assert registry.run("promote", "mood@2", "--to", "staging").exit_code == 0
+    assert registry.events() == [*["registered"] * 3, "promoted"]
+
+
+def test_a_deleted_ledger_is_an_error_until_a_new_one_is_wanted(
+    registry: Registry, modules: Callable[..., None]
+) -> None:
+    """No verb takes the alias of production away by itself; `--new-ledger` does, and says so, also as a plan."""
+    registry.say(promoted(1, "production", START + DAY))
+    with connected(registry.desk.settings) as client:
+        client.delete_registered_model("mood.ledger")
+    assert "'production' is version 1" in registry.json("list", code=7)["models"][0]["problems"][0]
+    for verb in ("reconcile", "reconcile --dry-run", "promote mood@2 --to staging", "revoke mood@2"):
+        done = registry.run(*verb.split())
+        assert done.exit_code == 7, done.output
+        assert "kedro model reconcile mood --new-ledger" in done.stderr
+    with pytest.raises(IntegrityError, match="it is empty"):
+        adopt(registry.desk, "mood", "ann")
+    assert registry.desk.reader.aliases("mood") == {"candidate": 3, "production": 1}
+    assert registry.events() == []
+    modules("register", adopt=lambda *_: [])
+    again = ["reconcile", "mood", "--new-ledger"]
+    assert registry.run(*again[::2]).exit_code == 2
+    plan = registry.json(*again, "--dry-run")["models"]["mood"]
+    assert (plan["adopted"], plan["aliases"]) == ([1, 2, 3], {"production": {"from": 1, "to": None}})
+    assert registry.events() == []
+    done = registry.json(*again)["models"]["mood"]
+    assert done["event"]["aliases"] == {"production": [1, None]}
+    assert done["event"]["reason"] == "a new ledger: the one before is gone"
+    assert "production" not in registry.desk.reader.aliases("mood")
+    assert registry.json(*again)["models"]["mood"]["event"] is None
 
 
 def test_reconcile_sets_aliases_right_and_writes_it_down(registry: Registry) -> None:
@@ -261,6 +291,16 @@ def test_reconcile_sets_aliases_right_and_writes_it_down(registry: Registry) -> 
     assert "mood: nothing to set right" in registry.run("reconcile", "mood").stdout
     assert registry.delivered == ["mood", "mood"]
     assert "production 1 -> nothing" in registry.run("history", "mood").stdout
+
+
+def test_a_verb_writes_down_who_moved_what(replaced: Registry, caplog: pytest.LogCaptureFixture) -> None:
+    """Before its own event, and says so; a plan leaves it."""
+    replaced.desk.writer.set_alias("mood", "production", 1)
+    assert replaced.run("revoke", "mood@2", "--dry-run").exit_code == 0
+    assert replaced.events()[-1] == "promoted"
+    assert replaced.json("revoke", "mood@2")["aliases"] == {"production": {"from": 1, "to": 3}}
+    assert replaced.events()[-2:] == ["reconciled", "revoked"]
+    assert "aliases of 'mood' had been moved, and are set right: production 1 -> 3 (event 7)" in caplog.text
 
 
 def test_gc_passes_the_age_and_says_what_went(registry: Registry, modules: Callable[..., None]) -> None:

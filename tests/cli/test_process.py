@@ -59,7 +59,7 @@ def test_each_exit_code(registry: Registry) -> None:
     ):
         (root / "conf" / env).mkdir()
         (root / "conf" / env / file).write_text(text, encoding="utf-8")
-    event = Registered(actor="run", time=START, version=1, digest=DIGESTS[1], files="", run_id=None)
+    event = Registered(actor="run", time=START, version=1, stage="candidate", digest=DIGESTS[1], files="", run_id=None)
     desk.ledger("edited").transact(lambda _: event)
     with connected(desk.settings) as client:
         client.set_model_version_tag("edited.ledger", "1", "event", event.text()[:-1])

@@ -20,7 +20,14 @@ def lived(registry: Registry) -> Registry:
         time=START + 2 * DAY, expires=START + 9 * DAY,
     )  # fmt: skip
     back = RolledBack(
-        actor="eve", reason="slow", time=START + 5 * DAY, version=1, stage="production", replaces=2, digest=DIGESTS[1]
+        actor="eve",
+        reason="slow",
+        time=START + 5 * DAY,
+        version=1,
+        stage="production",
+        replaces=2,
+        retired="archived",
+        digest=DIGESTS[1],
     )
     registry.say(
         promoted(1, "staging", START + DAY),

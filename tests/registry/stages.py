@@ -42,7 +42,7 @@ def by(actor: str = "ann", hours: float = 0) -> By:
 
 def judged(state: State, version: int, stage: str = "production", **changed: Any) -> Judged:
     """A version that passed the gates of a stage, against what that holds."""
-    known = {"incumbent": state.holder(stage), "policy": "p" * 64, "report": "r" * 64, "passed": True}
+    known = {"incumbent": state.incumbent(stage), "policy": "p" * 64, "report": "r" * 64, "passed": True}
     return Judged(version=version, stage=stage, **(known | changed))
 
 
@@ -50,7 +50,13 @@ def registered(version: int, who: By | None = None) -> Registered:
     """The event of a new version."""
     who = who or by()
     return Registered(
-        actor=who.actor, time=who.time, version=version, digest=f"{version:064}", files=f"{version:063}f", run_id=None
+        actor=who.actor,
+        time=who.time,
+        version=version,
+        stage="candidate",
+        digest=f"{version:064}",
+        files=f"{version:063}f",
+        run_id=None,
     )
 
 

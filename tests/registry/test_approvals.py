@@ -55,8 +55,8 @@ def rules(signed: str = "required", approvals: int = 1) -> RegistrySpec:
 def asked(**changes: object) -> Requested:
     """Cy asks that version 7 goes live."""
     event = Requested(
-        actor="cy", time=NOON, seq=2, version=7, stage="live", incumbent=None, digest="d7", policy="p", report="r",
-        expires=NOON + timedelta(days=14),
+        id="0" * 32, actor="cy", time=NOON, seq=2, version=7, stage="live", incumbent=None,
+        digest="d7", policy="p", report="r", expires=NOON + timedelta(days=14),
     )  # fmt: skip
     return event.model_copy(update=changes)
 
@@ -78,7 +78,7 @@ def counts(root: Path, approval: Approved, request: Requested | None = None, nam
 
 def promoted(root: Path, spec: RegistrySpec, *approvals: Approved) -> verbs.Promoted | None:
     """What happens when somebody promotes version 7 two hours after it was asked for."""
-    registered = Registered(actor="cy", time=NOON, version=7, digest="d7", files="f", run_id=None)
+    registered = Registered(actor="cy", time=NOON, version=7, stage="candidate", digest="d7", files="f", run_id=None)
     state: State = fold([registered, asked(), *approvals], spec)
     judged = verbs.Judged(7, "live", None, "p", "r", passed=True)
     by = verbs.By("cy", "better", NOON + timedelta(hours=2))
@@ -101,6 +101,8 @@ FORGED = {
     "another incumbent": {"incumbent": 6},
     "another end": {"expires": NOON + timedelta(days=13)},
     "another request": {"seq": 3},
+    "somebody else who asked": {"actor": "eve"},
+    "another reason": {"reason": "better"},
 }
 
 
@@ -224,7 +226,7 @@ def test_two_approvals_are_of_two_people(root: Path) -> None:
 
 def test_an_unsigned_approval_is_refused_at_once(root: Path) -> None:
     """Where signatures are required, `approve` does not even write it."""
-    registered = Registered(actor="cy", time=NOON, version=7, digest="d7", files="f", run_id=None)
+    registered = Registered(actor="cy", time=NOON, version=7, stage="candidate", digest="d7", files="f", run_id=None)
     state = fold([registered, asked()], rules())
     with pytest.raises(ApprovalError, match="wants signed approvals"):
         verbs.approve(state, rules(), 7, "live", verbs.By("ada", "", NOON), None)
@@ -288,11 +290,12 @@ def test_a_broken_line_of_the_file_is_named(root: Path) -> None:
 def ledger(*events: Event, version: int = 7) -> list[Event]:
     """Versions 7 and 8 are registered, then something happens, then `version` is promoted by the request, event 2."""
     registered = [
-        Registered(actor="cy", time=NOON, version=one, digest=f"d{one}", files="f", run_id=None) for one in (7, 8)
+        Registered(actor="cy", time=NOON, version=one, stage="candidate", digest=f"d{one}", files="f", run_id=None)
+        for one in (7, 8)
     ]
     last = Promoted(
         actor="mallory", time=NOON, version=version, stage="live", origin="candidate", replaces=None,
-        digest="d7", policy="p", report="r", request=2,
+        retired="archived", digest="d7", policy="p", report="r", request=2,
     )  # fmt: skip
     return [*registered, *events, last]
 
@@ -330,11 +333,11 @@ def test_what_a_rollback_brought_back_was_approved_before(root: Path) -> None:
     other = asked(seq=5, version=8, digest="d8", incumbent=7)
     signed = approved(signature_of(root, "bob", other), actor="bob").model_copy(update={"request": 5})
     second = Promoted(
-        actor="cy", time=NOON, version=8, stage="live", origin="candidate", replaces=7, digest="d8", policy="p",
-        report="r", request=5,
+        actor="cy", time=NOON, version=8, stage="live", origin="candidate", replaces=7, retired="archived", digest="d8",
+        policy="p", report="r", request=5,
     )  # fmt: skip
     events = [*ledger(asked(), good), other, signed, second]
     assert unapproved(root, rules(), NAME, events) == {}
-    back = RolledBack(actor="cy", time=NOON, version=7, stage="live", replaces=8, digest="d7")
+    back = RolledBack(actor="cy", time=NOON, version=7, stage="live", replaces=8, retired="archived", digest="d7")
     assert unapproved(root, rules(), NAME, [*events, back]) == {}
     assert "version 7" in unapproved(root, rules(), NAME, [*ledger(asked()), other, signed, second, back])["live"]

@@ -10,12 +10,12 @@ from tests.registry.stages import at
 
 PROMOTED = Promoted(
     id="0" * 32, seq=3, prev=START, time=at(0), actor="安", reason="better", version=2, stage="production",
-    origin="staging", replaces=1, digest="d", policy="p", report="r",
+    origin="staging", replaces=1, retired="archived", digest="d", policy="p", report="r",
 )  # fmt: skip
 TEXT = (
     '{"actor":"安","digest":"d","id":"00000000000000000000000000000000","kind":"promoted","origin":"staging",'
     '"policy":"p","prev":"0000000000000000000000000000000000000000000000000000000000000000","reason":"better",'
-    '"replaces":1,"report":"r","request":null,"seq":3,"stage":"production","time":"2026-05-03T12:00:00Z","version":2}'
+    '"replaces":1,"report":"r","request":null,"retired":"archived","seq":3,"stage":"production","time":"2026-05-03T12:00:00Z","version":2}'
 )
 
 

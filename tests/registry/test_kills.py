@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from modelmill.registry.desk import Desk
-from modelmill.registry.projection import differences, reconcile
+from modelmill.registry.projection import differences
 from modelmill.specs.mlflow import MlflowSpec
 from tests.registry.backends import processes, server, sqlite
 from tests.registry.killed import KILLED, decision, do
@@ -56,7 +56,7 @@ def test_a_kill_at_any_write(desk: Desk, verb: str) -> None:
         if not killed(desk, name, verb, kill):
             break
         lives.append(desk.reader.aliases(name).get(STAGE[verb]))
-        reconcile(desk.ledger(name), desk.reader, desk.writer, desk.spec, "ann")
+        desk.act(name, lambda _: None, actor="ann")
         chain = desk.ledger(name).read()
         assert chain.marked == (f"{chain.events[-1].seq} {chain.head}" if chain.events else "")
         assert differences(name, chain, desk.reader, desk.spec) == {}

@@ -8,7 +8,7 @@ from modelmill.errors import ConflictError, IntegrityError, RegistryError
 from modelmill.registry.events import START, Collected, Event, Registered
 from modelmill.registry.ledger import HEAD, TAG, Chain, Ledger, check_chain
 from modelmill.registry.readers import VersionRow
-from tests.registry.stages import Memory, at, registered
+from tests.registry.stages import Memory, at, by, registered
 
 
 def ledger_of(memory: Memory) -> Ledger:
@@ -21,6 +21,7 @@ def written(count: int) -> tuple[list[VersionRow], str]:
     memory = Memory()
     for version in range(1, count + 1):
         ledger_of(memory).transact(lambda chain, version=version: registered(version))
+    ledger_of(memory).mark(ledger_of(memory).read())
     return memory.versions("mood.ledger"), memory.tags("mood.ledger")[HEAD]
 
 
@@ -109,6 +110,17 @@ def test_all_that_is_wrong_is_found() -> None:
     assert len(found.events) == 1
     assert found.problems[:2] == ["event 2 is missing", "event 5 cannot be read"]
     assert "the tag `head`" in found.problems[2]
+
+
+def test_times_never_go_back() -> None:
+    """Who writes behind an event of a faster clock takes its time; a chain in which they do go back is not whole."""
+    memory = Memory()
+    for hours in (5, 3):
+        ledger_of(memory).transact(lambda _, hours=hours: registered(hours, by(hours=hours)))
+    assert [event.time for event in ledger_of(memory).read().events] == [at(5), at(5)]
+    rows, first = memory.versions("mood.ledger"), ledger_of(memory).read().events[0]
+    second = registered(3, by(hours=3)).model_copy(update={"seq": 2, "prev": first.hash})
+    assert check_chain([rows[0], row(2, second)], "").problems == ["event 2 says that it is older than the one before"]
 
 
 def test_entries_that_lost_a_race_count_for_nothing() -> None:
@@ -208,14 +220,13 @@ def test_nothing_is_decided_by_a_ledger_that_is_not_whole() -> None:
     assert caught.value.exit_code == 7
 
 
-def test_a_mark_that_a_crash_left_out_is_set() -> None:
-    """Only that one: otherwise nothing is written."""
+def test_a_ledger_is_settled_when_the_mark_is_of_its_last_event() -> None:
+    """Not while somebody is between an event and what follows from it."""
     memory = Memory()
+    assert ledger_of(memory).read().settled
     for version in (1, 2):
         ledger_of(memory).transact(lambda _, version=version: registered(version))
-    last = memory.marks["mood.ledger"][HEAD]
-    memory.marks["mood.ledger"].clear()
-    ledger_of(memory).mark()
-    assert memory.tags("mood.ledger") == {HEAD: last}
-    memory.fails = pytest.fail
-    ledger_of(memory).mark()
+        assert not ledger_of(memory).read().settled
+        ledger_of(memory).mark(chain := ledger_of(memory).read())
+        assert memory.tags("mood.ledger") == {HEAD: f"{version} {chain.head}"}
+        assert ledger_of(memory).read().settled

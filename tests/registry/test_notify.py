@@ -104,7 +104,7 @@ def test_events_are_sent_once_and_in_order() -> None:
     expected = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
     assert (headers["webhook-id"], headers["webhook-signature"]) == (f"evt_{event.id}", f"v1,{expected}")
     posted = json.loads(body)
-    assert (posted["type"], posted["timestamp"]) == ("model.promoted", "2026-05-03T12:00:00Z")
+    assert (posted["type"], posted["timestamp"]) == ("model.promoted", f"{event.time:%Y-%m-%dT%H:%M:%SZ}")
     assert posted["data"] == {"name": "mood", **json.loads(event.text())}
 
 

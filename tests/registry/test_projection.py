@@ -2,16 +2,16 @@
 
 import pytest
 
-from modelmill.errors import ConflictError, IntegrityError, RegistryError
+from modelmill.errors import ConflictError, IntegrityError, NotFoundError, RegistryError
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Event
-from modelmill.registry.projection import differences, project, reconcile
+from modelmill.registry.projection import differences, project
 from tests.registry.stages import Memory, add, desk_in, promotion
 
 
 def mend(desk: Desk) -> Event | None:
     """`reconcile`, by ann."""
-    return reconcile(desk.ledger("mood"), desk.reader, desk.writer, desk.spec, "ann")
+    return desk.act("mood", lambda _: None, actor="ann").mended
 
 
 def live(memory: Memory) -> Desk:
@@ -31,6 +31,16 @@ def test_aliases_follow_an_event() -> None:
     assert memory.aliases("mood") == {"production": 2}
     again = desk.act("mood", promotion(desk.spec, 2))
     assert (again.event, again.aliases) == (None, {})
+
+
+def test_aliases_of_a_model_without_a_ledger_stay() -> None:
+    """Nothing says where they should be."""
+    desk = desk_in(memory := Memory())
+    memory.create_model("mood")
+    memory.add_version("mood", "elsewhere", {}, "")
+    memory.set_alias("mood", "candidate", 1)
+    assert desk.act("mood", lambda _: None, actor="ann").aliases == {}
+    assert memory.aliases("mood") == {"candidate": 1}
 
 
 def test_a_plan_is_what_would_be_done() -> None:
@@ -53,7 +63,7 @@ def test_the_next_verb_mends_what_a_crash_left() -> None:
     assert memory.aliases("mood")["production"] == 1
     memory.fails = lambda write: None
     again = desk.act("mood", promotion(desk.spec, 2))
-    assert (again.event, again.aliases["production"]) == (None, (1, 2))
+    assert (again.event, again.mended, again.aliases["production"]) == (None, None, (1, 2))
 
 
 def test_an_alias_is_moved_before_another_goes() -> None:
@@ -89,6 +99,39 @@ def test_an_alias_of_a_version_that_is_gone() -> None:
     with pytest.raises(IntegrityError, match="version 1 of production is gone from MLflow"):
         project(desk.ledger("mood"), memory, memory, desk.spec)
     assert memory.aliases("mood") == {"candidate": 2}
+
+
+def test_a_verb_writes_down_first_which_aliases_were_moved() -> None:
+    """Whose name is not said is in the event that follows; a verb that is refused leaves all as it is."""
+    desk = live(memory := Memory())
+    memory.names_of["mood"]["production"] = 2
+    with pytest.raises(NotFoundError):
+        desk.act("mood", promotion(desk.spec, 9))
+    assert memory.aliases("mood")["production"] == 2
+    done = desk.act("mood", promotion(desk.spec, 2))
+    assert done.mended
+    assert (done.mended.aliases, done.mended.actor) == ({"production": (2, 1)}, "ann")
+    assert [event.kind for event in desk.ledger("mood").read().events[-2:]] == ["reconciled", "promoted"]
+    assert memory.aliases("mood")["production"] == 2
+
+
+def test_the_mark_ends_at_the_last_event() -> None:
+    """Another promotes, and marks it, before we mark ours: we look once more, and mark theirs."""
+    desk = live(memory := Memory())
+    add(desk)
+    other, set_tag, calls = desk_in(memory), memory.set_tag, []
+
+    def late(name: str, key: str, value: str) -> None:
+        calls.append(value)
+        if len(calls) == 1:
+            other.act("mood", promotion(desk.spec, 3))
+        set_tag(name, key, value)
+
+    memory.set_tag = late
+    desk.act("mood", promotion(desk.spec, 2))
+    chain = desk.ledger("mood").read()
+    assert chain.settled
+    assert len(calls) == 3
 
 
 def test_who_sets_an_alias_looks_once_more() -> None:

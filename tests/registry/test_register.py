@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from modelmill.digest import folder_digest, tensor_digest
-from modelmill.errors import RegistryError
+from modelmill.errors import IntegrityError, RegistryError
 from modelmill.registry import register
 from modelmill.registry.desk import Desk
-from modelmill.registry.register import adopt
+from modelmill.registry.register import adopt, register_version
 from modelmill.registry.store import connected
 from modelmill.specs.registry import NotifySpec
 from tests.registry.conftest import Registry
@@ -54,10 +54,31 @@ def test_versions_that_the_ledger_does_not_know_are_adopted(desk: Desk, caplog: 
     assert len(desk.ledger("mood").read().events) == 2
 
 
-def test_what_was_killed_before_its_event_comes_first(desk: Desk) -> None:
-    """The version that is being registered is the last one, and not 'adopted'."""
+def test_nothing_is_registered_where_the_ledger_is_gone(registry: Registry, desk: Desk) -> None:
+    """An alias says that a version was promoted, and no event does: no version is made."""
+    with connected(desk.settings) as client:
+        client.set_registered_model_alias("mood", "production", "1")
+    root = registry.project.root
+    model, evidence = root / "data/06_models/mood/model", root / "data/08_reporting/mood/evidence"
+    run = {"name": "mood", "run_id": "none"}
+    with pytest.raises(IntegrityError, match="'production' is version 1"):
+        register_version(desk.settings, desk.spec, run, model, evidence, pl.DataFrame())
+    assert [row.number for row in desk.reader.versions("mood")] == [1, 2, 3]
+
+
+def test_who_registers_writes_only_the_own_version(desk: Desk) -> None:
+    """It is not 'adopted'; others may be about to be written by those who made them."""
     written = adopt(desk, "mood", "ann", made=3)
-    assert [(event.version, event.reason) for event in written] == [(1, "adopted"), (3, "")]
+    assert [(event.version, event.reason) for event in written] == [(3, "")]
+
+
+def test_a_version_whose_tensors_are_not_those_of_its_tag_is_refused(desk: Desk) -> None:
+    """Somebody changed them before the ledger knew them."""
+    with connected(desk.settings) as client:
+        client.set_model_version_tag("mood", "1", "digest", "d" * 64)
+    with pytest.raises(IntegrityError, match=f"MLflow's tag `digest` says {'d' * 64}"):
+        adopt(desk, "mood", "ann")
+    assert desk.ledger("mood").read().events == []
 
 
 def test_a_version_of_ones_own_without_files_is_an_error(desk: Desk) -> None:

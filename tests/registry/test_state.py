@@ -1,5 +1,7 @@
 """The fold: which version is where after some events."""
 
+from dataclasses import replace
+
 from modelmill.registry.events import (
     Approved,
     Collected,
@@ -11,6 +13,7 @@ from modelmill.registry.events import (
     RolledBack,
 )
 from modelmill.registry.state import State, aliases_of, fold
+from modelmill.specs.registry import RegistrySpec
 from tests.registry.stages import at, registered, spec_of
 
 SPEC = spec_of()
@@ -22,18 +25,20 @@ def promoted(
     """The event of a version that enters a stage."""
     return Promoted(
         actor="ann", time=at(version), version=version, stage=stage, origin=origin, replaces=replaces,
-        digest="d", policy="p", report="r",
+        retired="archived", digest="d", policy="p", report="r",
     )  # fmt: skip
 
 
 def rolled_back(version: int, replaces: int) -> RolledBack:
     """The event of production that goes back."""
-    return RolledBack(actor="ann", time=at(9), version=version, stage="production", replaces=replaces, digest="d")
+    return RolledBack(
+        actor="ann", time=at(9), version=version, stage="production", replaces=replaces, retired="archived", digest="d"
+    )
 
 
 def revoked(version: int, fallback: int | None, stage: str = "production") -> Revoked:
     """The event of a version that is withdrawn."""
-    return Revoked(actor="ann", time=at(9), version=version, stage=stage, fallback=fallback)
+    return Revoked(actor="ann", time=at(9), version=version, stage=stage, fallback=fallback, retired="archived")
 
 
 def after(*events: Registered | Promoted | RolledBack | Revoked | Collected, versions: int = 3) -> State:
@@ -122,6 +127,23 @@ def test_when_a_stage_changed() -> None:
     state = after(promoted(2))
     assert state.changed["production"] == state.changed["candidate"] == at(2)
     assert (state.places[2].since, state.places[1].since) == (at(2), at(0))
+
+
+def test_rules_of_today_leave_the_past_as_it_was() -> None:
+    """First and retired stage have other names by now; where versions are, and what can come back, is in the events."""
+    events = [registered(1), registered(2), promoted(1), promoted(2, 1)]
+    stages = {"built": {}, "production": {"from": "built"}, "old": {"from": "built"}}
+    state = fold(events, RegistrySpec.model_validate({"stages": stages, "retired": "old"}))
+    assert places(state) == {1: "archived", 2: "production"}
+    assert state.formers("production") == [1]
+    assert (state.first, state.retired) == ("built", "old")
+    assert fold(events[:3], RegistrySpec.model_validate({"stages": stages, "retired": "old"})).holder("candidate") == 2
+
+
+def test_what_mlflow_has_no_more_cannot_come_back() -> None:
+    """The one before it can."""
+    state = after(promoted(1), promoted(2, 1), promoted(3, 2))
+    assert replace(state, missing=frozenset({2})).formers("production") == [1]
 
 
 def test_what_becomes_of_requests() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from modelmill.errors import RegistryError
 from modelmill.registry import verbs
-from modelmill.registry.events import Approved, Collected, Event, Requested
+from modelmill.registry.events import Approved, Collected, Event, Requested, now
 from modelmill.registry.state import Request, State, fold
 from modelmill.registry.verbs import Judged
 from modelmill.specs.registry import RegistrySpec
@@ -32,7 +32,7 @@ class Story:
 
     def add(self, event: Event | None) -> Event:
         assert event
-        self.events.append(event.model_copy(update={"seq": len(self.events) + 1}))
+        self.events.append(event.model_copy(update={"seq": len(self.events) + 1, "time": at(0)}))
         return self.events[-1]
 
     def request(self, version: int, who: str = "ann", hours: float = 0, **changed: Any) -> Requested | None:
@@ -75,6 +75,14 @@ def test_a_promotion() -> None:
     assert story.promote(2) is None
 
 
+def test_an_event_has_the_time_of_its_writing() -> None:
+    """Not that of the decision, which gates may be minutes after."""
+    before = now()
+    event = Story().promote(1, hours=1)
+    assert event
+    assert event.time >= before > at(1)
+
+
 def test_a_version_is_promoted_only_to_where_it_may_go() -> None:
     """Unknown versions are not found; wrong ways, unknown stages, withdrawn and deleted versions are refused."""
     story = Story()
@@ -83,9 +91,7 @@ def test_a_version_is_promoted_only_to_where_it_may_go() -> None:
     story.live(1)
     refused(2, "'staging' is entered from candidate or archived", story.promote, 1, stage="staging")
     nowhere = Judged(2, "prodution", None, "p", "r", True)
-    refused(
-        2, "no stage 'prodution'; `registry.yml` declares candidate", story.promote, 2, stage="prodution", case=nowhere
-    )
+    refused(2, "no stage 'prodution'; expected one of candidate", story.promote, 2, stage="prodution", case=nowhere)
     story.add(story.revoke(2))
     refused(2, "withdrawn", story.promote, 2)
     gone = Story()
@@ -100,6 +106,17 @@ def test_what_came_in_between_is_a_conflict() -> None:
     refused(5, "holds version 1, not version 3 as --expect-current says", story.promote, 2, expected=3)
     refused(5, "not nothing as", story.promote, 2, expected=None)
     assert story.promote(2, expected=1)
+
+
+def test_a_first_stage_that_may_be_entered() -> None:
+    """It holds many, so nobody is replaced there and nothing can have come in between."""
+    spec = spec_of()
+    stages = spec.model_dump(by_alias=True, mode="json")["stages"] | {"candidate": {"from": "production"}}
+    story = Story(RegistrySpec.model_validate({"stages": stages})).live(1)
+    assert story.state.incumbent("candidate") is None
+    event = story.add(story.promote(1, stage="candidate"))
+    assert (event.origin, event.replaces) == ("production", None)
+    assert story.state.stage_of(1) == "candidate"
 
 
 def test_gates_that_say_no() -> None:
@@ -241,7 +258,8 @@ def test_what_an_approver_signs() -> None:
     text = verbs.statement("mood", request)
     assert text.count("\n") == 1
     assert json.loads(text) == {
-        "approve": "mood", "request": 3, "version": 1, "stage": "production", "incumbent": None,
+        "approve": "mood", "request": 3, "request_sha256": request.hash, "requested_by": "ann",
+        "version": 1, "stage": "production", "incumbent": None,
         "digest": registered(1).digest, "policy": "p" * 64, "report": "r" * 64, "expires": "2026-05-17T12:00:00Z",
     }  # fmt: skip
     assert verbs.open_request(story.state, 1, "production", at(0)) == Request(request)

@@ -16,7 +16,6 @@ from modelmill.registry.events import Promoted
 from modelmill.registry.fetch import model_folder
 from modelmill.registry.ledger import TAG
 from modelmill.registry.notify import CURSOR
-from modelmill.registry.projection import reconcile
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import State
 from modelmill.registry.store import connected, log_text
@@ -127,7 +126,7 @@ def test_an_alias_that_was_moved(desk: Desk) -> None:
     with connected(desk.settings) as client:
         client.set_registered_model_alias("mood", "production", "1")
     assert one(desk) == ("the alias points to version 1", "mood@production", "version 2")
-    reconcile(desk.ledger("mood"), desk.reader, desk.writer, desk.spec, "ann")
+    desk.act("mood", lambda _: None, actor="ann")
     assert found(desk) == []
 
 
@@ -186,7 +185,7 @@ def test_an_edited_mark(desk: Desk) -> None:
     with connected(desk.settings) as client:
         client.delete_registered_model_tag("mood.ledger", "head")
         assert one(desk)[:2] == ("the tag `head` is ''", "mood.ledger")
-        reconcile(desk.ledger("mood"), desk.reader, desk.writer, desk.spec, "ann")
+        desk.act("mood", lambda _: None, actor="ann")
         assert found(desk) == []
         client.set_registered_model_tag("mood.ledger", "head", "9 abc")
     assert "(9 abc) is gone or was edited" in one(desk)[0]

@@ -41,8 +41,9 @@ def add_version(desk: Desk, name: str = "mood", time: datetime | None = None) ->
             client.create_model_version(name, f"models:/{model.model_id}", run, tags, model_id=model.model_id).version
         )
     event = Registered(
-        actor="ann", time=time or at(0), version=number, digest=digest, files=files, evidence=judged_by, run_id=run
-    )
+        actor="ann", time=time or at(0), version=number, stage=desk.spec.first, digest=digest, files=files,
+        evidence=judged_by, run_id=run,
+    )  # fmt: skip
     desk.act(name, lambda _: event)
     return number
 

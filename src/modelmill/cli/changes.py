@@ -98,14 +98,21 @@ def revoke(ref: str, leave_empty: bool, **options: Any) -> None:
 
 @click.command("reconcile")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--new-ledger",
+    is_flag=True,
+    help="Where the ledger of NAMES is gone, begin another: every version is a candidate, aliases of other stages go.",
+)
 @changing
-def reconcile(names: tuple[str, ...], **options: Any) -> None:
+def reconcile(names: tuple[str, ...], new_ledger: bool, **options: Any) -> None:
     """Finish what was cut off, of all models or of NAMES: versions without an event, aliases, notifications."""
     from modelmill.cli.tables import print_mended
     from modelmill.registry.upkeep import mend
 
     office, want = _opened(options)
-    found = {name: mend(office, name, want) for name in names or office.desk.names()}
+    if new_ledger and not names:
+        raise click.UsageError("--new-ledger wants the NAME of the model whose ledger is gone")
+    found = {name: mend(office, name, want, new_ledger=new_ledger) for name in names or office.desk.names()}
     if not options["as_json"]:
         print_mended(found, dry_run=want.dry_run)
         return

@@ -88,6 +88,7 @@ def collect(desk: Desk, name: str, by: By, age: timedelta, *, dry_run: bool = Fa
             return Collected(actor=by.actor, reason=by.reason, time=by.time, version=number)
 
         if ledger.transact(decide):
+            desk.act(name, lambda _: None, actor=by.actor)  # the mark follows before anything is deleted
             _delete(desk, name, number)
             left.append(number)
     return left

@@ -1,5 +1,8 @@
 """Verbs that need no gates: approve, reject, roll back, revoke."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from modelmill.errors import ConflictError, NotFoundError, TransitionError
@@ -17,7 +20,7 @@ def approve_version(office: Office, ref: Ref, stage: str | None, want: Want, key
     Raises:
         ApprovalError: when this person may not, or when approvals have to be signed and no key is given.
     """
-    found = begin(office, ref.name, want, stage)
+    found = begin(office, ref.name, stage)
     version = version_of(office, found, ref)
     asked = _asked(found, version, stage, want.by)
     to, seq = asked.event.stage, asked.event.seq
@@ -28,7 +31,7 @@ def approve_version(office: Office, ref: Ref, stage: str | None, want: Want, key
         signature = sign_approval(office.root, office.desk.spec, ref.name, asked, want.by.actor, key)
 
     def decide(state: State) -> Event | None:
-        if _approved(state.requests[seq], want.by, signature):
+        if verbs.approved(state.requests[seq], want.by, signature):
             return None
         verbs.check_expected(state, to, want.expected)
         if verbs.open_request(state, version, to, want.by.time).event.seq != seq:
@@ -40,7 +43,7 @@ def approve_version(office: Office, ref: Ref, stage: str | None, want: Want, key
 
 def reject_version(office: Office, ref: Ref, stage: str | None, want: Want) -> Outcome:
     """Refuse a request, which ends it. Without a stage: the only one that there is."""
-    found = begin(office, ref.name, want, stage)
+    found = begin(office, ref.name, stage)
     version = version_of(office, found, ref)
     asked = _asked(found, version, stage, want.by)
     to, seq = asked.event.stage, asked.event.seq
@@ -60,13 +63,16 @@ def rollback_stage(office: Office, name: str, stage: str, want: Want) -> Outcome
     A second time in a row nothing happens unless `want.expected` names what the stage holds now: who is in a hurry, or
     a job that tries again, would else go back two versions.
     """
-    found = begin(office, name, want, stage)
+    found = begin(office, name, stage)
+    there, intact = _returning(office, found)
 
     def decide(state: State) -> Event | None:
         undone = state.undone.get(stage)
         if undone is not None and want.expected in ("any", undone):
             return None
-        return verbs.rollback(state, stage, want.by, want.expected)
+        event = verbs.rollback(there(state), stage, want.by, want.expected)
+        intact(event.version)
+        return event
 
     undone, holder = found.state.undone.get(stage), found.state.holder(stage)
     already = f"'{stage}' of '{name}' went back from version {undone} to version {holder} already"
@@ -75,16 +81,38 @@ def rollback_stage(office: Office, name: str, stage: str, want: Want) -> Outcome
 
 def revoke_version(office: Office, ref: Ref, want: Want, *, leave_empty: bool) -> Outcome:
     """Withdraw a version for good."""
-    found = begin(office, ref.name, want)
+    found = begin(office, ref.name)
     version = version_of(office, found, ref)
+    there, intact = _returning(office, found)
 
     def decide(state: State) -> Event | None:
         verbs.known(state, version)
         if version not in state.revoked:
             verbs.check_expected(state, state.places[version].stage, want.expected)
-        return verbs.revoke(state, office.desk.spec, version, want.by, leave_empty=leave_empty)
+        event = verbs.revoke(there(state), office.desk.spec, version, want.by, leave_empty=leave_empty)
+        if event and event.fallback is not None:
+            intact(event.fallback)
+        return event
 
     return act(office, found, want, decide, f"{ref.name}@{version} was withdrawn already")
+
+
+def _returning(office: Office, found: View) -> tuple[Callable[[State], State], Callable[[int], None]]:
+    """For verbs that bring a version back: a state without those that MLflow lost, and a check of the one that comes.
+
+    The check reads its files, once however often is decided: an alias to what cannot be loaded helps nobody.
+    """
+
+    def there(state: State) -> State:
+        return replace(state, missing=frozenset(state.registered.keys() - found.rows.keys()))
+
+    @cache
+    def intact(version: int) -> None:
+        from modelmill.registry.intact import check_intact
+
+        check_intact(office.desk, found.name, version)
+
+    return there, intact
 
 
 def _asked(found: View, version: int, stage: str | None, by: By) -> Request:
@@ -100,8 +128,3 @@ def _asked(found: View, version: int, stage: str | None, by: By) -> Request:
         return those[-1]
     to = f"'{stage}'" if stage else "a stage"
     raise NotFoundError(f"nobody asks that {found.name}@{version} enters {to}; `kedro model request` asks")
-
-
-def _approved(request: Request, by: By, signature: str | None) -> bool:
-    """Whether somebody agreed already, also to a request that was carried out since."""
-    return any(one.actor == by.actor and (one.signature or not signature) for one in request.approvals)

@@ -44,13 +44,14 @@ class _Event(BaseModel):
 
 
 class Registered(_Event):
-    """A version came into the registry, in the first stage.
+    """A version came into the registry, in `stage`, the first one at that time.
 
     `digest` is of its tensors, `files` of all files of its folder, `evidence` of what it is judged by, if anything.
     """
 
     kind: Literal["registered"] = "registered"
     version: int
+    stage: str
     digest: str
     files: str
     evidence: str | None = None
@@ -89,13 +90,14 @@ class Rejected(_Event):
 
 
 class Promoted(_Event):
-    """A version entered a stage, and what was there left it for the retired ones."""
+    """A version entered a stage, and what was there left it for the stage `retired`."""
 
     kind: Literal["promoted"] = "promoted"
     version: int
     stage: str
     origin: str
     replaces: int | None
+    retired: str
     digest: str
     policy: str
     report: str
@@ -103,22 +105,24 @@ class Promoted(_Event):
 
 
 class RolledBack(_Event):
-    """A stage went back to the version that it held before."""
+    """A stage went back to the version that it held before; what it held went to the stage `retired`."""
 
     kind: Literal["rolled_back"] = "rolled_back"
     version: int
     stage: str
     replaces: int
+    retired: str
     digest: str
 
 
 class Revoked(_Event):
-    """A version was withdrawn for good; in the stage that it held is now `fallback`, or nothing."""
+    """A version was withdrawn for good, to the stage `retired`; where it was is now `fallback`, or nothing."""
 
     kind: Literal["revoked"] = "revoked"
     version: int
     stage: str
     fallback: int | None
+    retired: str
 
 
 class Reconciled(_Event):

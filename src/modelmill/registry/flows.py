@@ -8,7 +8,7 @@ from modelmill.registry import verbs
 from modelmill.registry.conditions import Condition, conditions
 from modelmill.registry.events import Approved, Event, now
 from modelmill.registry.gates.run import GateReport
-from modelmill.registry.office import Office, Outcome, Want, act, begin, check_stage, version_of
+from modelmill.registry.office import Office, Outcome, Want, act, begin, version_of
 from modelmill.registry.state import Request, State
 from modelmill.registry.verbs import Judged, Verified
 from modelmill.registry.view import Ref, View, whole
@@ -23,13 +23,13 @@ def judged(office: Office, name: str, version: int, stage: str, *, keep: bool) -
     """
     from modelmill.registry.judge import judge
 
-    check_stage(office.desk, stage)
+    verbs.check_stage(office.desk.spec, stage)
     return judge(office.desk, name, version, stage, office.declared(name), keep=keep)
 
 
 def check(office: Office, ref: Ref, stage: str) -> tuple[GateReport, list[Condition]]:
     """Ask the gates of a stage about a version, and say what else it wants; nothing but the report is written."""
-    check_stage(office.desk, stage)
+    verbs.check_stage(office.desk.spec, stage)
     found = whole(office.desk, ref.name)
     verdict, report = judged(office, ref.name, version_of(office, found, ref), stage, keep=True)
     return report, conditions(found.state, office.desk.spec, verdict, now(), _trusted(office, ref.name))
@@ -41,7 +41,7 @@ def request_version(office: Office, ref: Ref, stage: str, want: Want) -> Outcome
     Raises:
         GateError: when a gate says no.
     """
-    found = begin(office, ref.name, want, stage)
+    found = begin(office, ref.name, stage)
     version = version_of(office, found, ref)
 
     def decide(state: State, verdict: Judged) -> Event | None:
@@ -62,7 +62,7 @@ def promote_version(office: Office, ref: Ref, stage: str, want: Want) -> Outcome
         ApprovalError: when approvals are missing.
         ConflictError: when another came first.
     """
-    found = begin(office, ref.name, want, stage)
+    found = begin(office, ref.name, stage)
     version = version_of(office, found, ref)
 
     trusted = _trusted(office, ref.name)
@@ -109,9 +109,8 @@ def _judge_and_act(
     """Decide as if the gates said yes; only if something would happen ask them, and decide again by what they say."""
     desk, state = office.desk, found.state
     product = office.declared(found.name).product
-    floors = {str(stage): gates for stage, gates in product.gates.items()}
-    policy = verbs.policy_hash(desk.spec, asked.stage, floors.get(asked.stage, []))
-    held = None if asked.stage in (desk.spec.first, desk.spec.retired) else state.holder(asked.stage)
+    floors = product.floors(asked.stage)
+    held, policy = verbs.stands(state, desk.spec, asked.version, asked.stage, floors)
     requested = state.request_for(asked.version, asked.stage, asked.want.by.time)
     trial = Judged(asked.version, asked.stage, held, policy, requested.event.report if requested else "", passed=True)
     if decide(state, trial) is None:

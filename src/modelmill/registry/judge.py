@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from modelmill.errors import IntegrityError, NotFoundError, TransitionError
+from modelmill.errors import IntegrityError, NotFoundError
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import now
 from modelmill.registry.evidence import LINEAGE
@@ -16,7 +16,7 @@ from modelmill.registry.gates.contents import changed
 from modelmill.registry.gates.run import GateReport, Result, run_gates
 from modelmill.registry.state import State
 from modelmill.registry.store import log_text
-from modelmill.registry.verbs import Judged, known, policy_hash
+from modelmill.registry.verbs import Judged, stands
 from modelmill.registry.version_files import Subject, tested_on
 from modelmill.specs.product import ProductSpec
 
@@ -118,12 +118,8 @@ def read_report(text: str) -> GateReport:
 
 def _stands(desk: Desk, name: str, version: int, stage: str, product: ProductSpec) -> tuple[State, int | None, str]:
     """What the ledger says, which version the stage holds that another would replace, and the hash of the rules."""
-    if stage not in desk.spec.stages:
-        raise TransitionError(f"there is no stage '{stage}'; expected one of {', '.join(desk.spec.stages)}")
     state = desk.state(name)
-    known(state, version)
-    held = None if stage in (desk.spec.first, desk.spec.retired) else state.holder(stage)
-    return state, held, policy_hash(desk.spec, stage, product.floors(stage))
+    return state, *stands(state, desk.spec, version, stage, product.floors(stage))
 
 
 def _subject(desk: Desk, name: str, version: int, state: State, scratch: Path) -> Subject:

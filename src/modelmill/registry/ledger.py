@@ -55,6 +55,11 @@ class Chain:
     problems: list[str] = field(default_factory=list)
     marked: str = ""
 
+    @property
+    def settled(self) -> bool:
+        """Whether the mark is of the last event, so that the aliases followed it once."""
+        return self.marked == (_mark(self.events[-1]) if self.events else "")
+
 
 class Ledger:
     """The ledger of one model."""
@@ -82,21 +87,18 @@ class Ledger:
         """
         chain = self.inspect()
         if chain.problems:
-            raise IntegrityError(
-                f"the ledger of '{self.name}' is not as it was written: {chain.problems[0]}\n"
-                f"Nothing is decided by it. `kedro model verify {self.name}` shows all that is wrong; bring "
-                "back MLflow's database from a backup."
-            )
+            raise not_whole(self.name, chain.problems[0])
         return chain
 
     def append(self, chain: Chain, event: Event) -> Event | None:
-        """Write an event behind a chain that was read.
+        """Write an event behind a chain that was read; its time is not before that of the last one.
 
         Returns:
             the event as it stands in the ledger; None when another came first.
         """
         assert self._writer, "a ledger that is only read"
-        given = event.model_copy(update={"seq": chain.next, "prev": chain.head})
+        when = max([event.time, *(one.time for one in chain.events[-1:])])  # the clock of another may be ahead
+        given = event.model_copy(update={"seq": chain.next, "prev": chain.head, "time": when})
         if chain.next == 1:
             self._writer.create_model(self._own)
         try:
@@ -112,15 +114,16 @@ class Ledger:
             number = given.seq
         if number != given.seq and not self._holds(given):  # a client that tries again writes it a second time
             return None
-        self._writer.set_tag(self._own, HEAD, _mark(given))
         return given
 
-    def mark(self) -> None:
-        """Say which event is the last one, where a crash left that out: so that it is missed if it is deleted."""
+    def mark(self, chain: Chain) -> None:
+        """Say which event is the last one, so that it is missed if it is deleted.
+
+        It is set when the aliases have followed: whoever finds another mark knows that somebody was cut off, or is at
+        it. Whoever sets it reads the ledger once more afterwards, as with aliases.
+        """
         assert self._writer, "a ledger that is only read"
-        chain = self.read()
-        if chain.events and _mark(chain.events[-1]) != chain.marked:
-            self._writer.set_tag(self._own, HEAD, _mark(chain.events[-1]))
+        self._writer.set_tag(self._own, HEAD, _mark(chain.events[-1]))
 
     def _holds(self, event: Event) -> bool:
         return any(
@@ -145,6 +148,14 @@ class Ledger:
                 return written
             time.sleep(random.uniform(0, 0.05))
         raise ConflictError(f"others changed '{self.name}' {ATTEMPTS} times in a row; try again")
+
+
+def not_whole(name: str, problem: str) -> IntegrityError:
+    """The error for a ledger that is not as it was written."""
+    return IntegrityError(
+        f"the ledger of '{name}' is not as it was written: {problem}\nNothing is decided by it. `kedro model verify "
+        f"{name}` shows all that is wrong; bring back MLflow's database from a backup."
+    )
 
 
 def check_chain(rows: list[VersionRow], marked: str) -> Chain:
@@ -173,6 +184,8 @@ def check_chain(rows: list[VersionRow], marked: str) -> Chain:
         if event is None or event.seq != row.number:  # one that lost a race counts for nothing
             head = None if wrong else head
             continue
+        if events and not problems and event.time < events[-1].time:
+            problems.append(f"event {row.number} says that it is older than the one before")
         if not problems:
             events.append(event)
         head = event.hash

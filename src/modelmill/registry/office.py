@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelmill.errors import NotFoundError, TransitionError
+from modelmill.errors import NotFoundError
 from modelmill.registry.desk import Desk, Done
-from modelmill.registry.events import Event, Promoted, Revoked, RolledBack
+from modelmill.registry.events import Event, Promoted, Reconciled, Revoked, RolledBack
 from modelmill.registry.state import State
-from modelmill.registry.verbs import By, Expected
+from modelmill.registry.verbs import By, Expected, check_stage
 from modelmill.registry.view import Ref, View, find_version, named_stages, whole
-from modelmill.specs.files import hint
 
 if TYPE_CHECKING:
     from modelmill.registry.gates.base import Declared
@@ -51,22 +50,10 @@ class Outcome:
     report: "GateReport | None" = None
 
 
-def check_stage(desk: Desk, stage: str) -> None:
-    """Raise `TransitionError` for a stage that is not declared."""
-    if stage not in desk.spec.stages:
-        raise TransitionError(f"`registry.yml` has no stage '{stage}'; {hint(stage, list(desk.spec.stages))}")
-
-
-def begin(office: Office, name: str, want: Want, stage: str | None = None) -> View:
-    """The model, once what was registered before there was a ledger is in it; a plan only looks."""
+def begin(office: Office, name: str, stage: str | None = None) -> View:
+    """The model, and that a stage is declared. What the ledger does not know only `reconcile` writes down."""
     if stage is not None:
-        check_stage(office.desk, stage)
-    found = whole(office.desk, name)
-    if not found.unrecorded or want.dry_run:
-        return found
-    from modelmill.registry.register import adopt
-
-    adopt(office.desk, name, want.by.actor)
+        check_stage(office.desk.spec, stage)
     return whole(office.desk, name)
 
 
@@ -87,10 +74,17 @@ def version_of(office: Office, found: View, ref: Ref) -> int:
 
 def act(office: Office, found: View, want: Want, decide: Callable[[State], Event | None], already: str) -> Outcome:
     """Append what is decided, let the aliases follow, and tell others; a plan only says what that would be."""
-    done = office.desk.act(found.name, decide, dry_run=want.dry_run)
+    done = office.desk.act(found.name, decide, actor=want.by.actor, dry_run=want.dry_run)
+    if done.mended:
+        log.warning("aliases of '%s' had been moved, and are set right: %s", found.name, _moves(done.mended))
     if not want.dry_run:
         tell(office, found.name, done.event)
     return Outcome(found.name, done, already)
+
+
+def _moves(event: Reconciled) -> str:
+    moves = event.aliases.items()
+    return f"{', '.join(f'{alias} {there} -> {to}' for alias, (there, to) in moves)} (event {event.seq})"
 
 
 def tell(office: Office, name: str, event: Event | None) -> None:

@@ -12,17 +12,16 @@ from typing import Any
 import polars as pl
 
 from modelmill.digest import folder_digest, tensor_digest
-from modelmill.errors import RegistryError
+from modelmill.errors import IntegrityError, RegistryError
 from modelmill.registry.desk import Desk
-from modelmill.registry.events import Event, Registered
+from modelmill.registry.events import Event, Registered, now
 from modelmill.registry.evidence import check_evidence, evidence_digest
 from modelmill.registry.fetch import evidence_folder, model_folder
-from modelmill.registry.ledger import Chain
 from modelmill.registry.lineage import git
 from modelmill.registry.model_signing import SIGNATURE, check_keys, sign_if_asked
 from modelmill.registry.notify import deliver_or_warn
 from modelmill.registry.readers import VersionRow
-from modelmill.registry.state import fold
+from modelmill.registry.state import State
 from modelmill.registry.store import create_version, log_text
 from modelmill.registry.version_files import weights
 from modelmill.specs.mlflow import MlflowSpec
@@ -52,14 +51,16 @@ def register_version(
 
     Raises:
         DataError: when the evidence is about another model.
+        IntegrityError: when the ledger is not whole, or gone.
         RegistryError: when MLflow cannot be reached or refuses.
     """
     digest = tensor_digest(model)
     check_evidence(evidence, digest)
     check_keys(registry)
+    desk = Desk(settings, registry)
+    desk.state(run["name"])  # if the ledger is not whole, before a version is made
     number = create_version(settings, run, model, evidence, example, digest)
     _sign(settings, registry, run, number)
-    desk = Desk(settings, registry)
     adopt(desk, run["name"], _registrar(), made=number)
     deliver_or_warn(desk, run["name"])
     return {
@@ -87,51 +88,57 @@ def _sign(settings: MlflowSpec, registry: RegistrySpec, run: Mapping[str, str], 
 def adopt(desk: Desk, name: str, actor: str, *, made: int | None = None) -> list[Registered]:
     """Write versions into the ledger that MLflow has and the ledger does not know, in order of their numbers.
 
-    Those are of a time without a ledger, or of a process that was killed between the two writes. One whose files cannot
-    be had is left out, with a warning: nothing could ever be said of it.
+    Those are of a time without a ledger, of a process that was killed between the two writes, or of one that is about
+    to write it. One whose files cannot be had is left out, with a warning: nothing could ever be said of it.
 
     Args:
         desk: of the registry.
         name: of the model.
         actor: who adopts.
-        made: the version that the actor has just made, which is not adopted but its own.
+        made: the version that the actor has just made: it alone is written, and as its own.
 
     Returns:
         the events that were written.
 
     Raises:
+        IntegrityError: when the tensors of a version are not those that MLflow's tag `digest` names.
         RegistryError: when the files of `made` cannot be had, or MLflow cannot be reached.
     """
     known = desk.state(name).registered
-    unknown = [row for row in desk.reader.versions(name) if row.number not in known]
+    unknown = [row for row in desk.reader.versions(name) if row.number not in known and made in (None, row.number)]
     written = []
     for row in unknown:
         try:
-            event = _registered(desk.settings, name, row, actor, "" if row.number == made else "adopted")
+            event = _registered(desk, name, row, actor, "" if row.number == made else "adopted")
         except RegistryError as error:
-            if row.number == made:
+            if row.number == made or isinstance(error, IntegrityError):
                 raise
             logging.getLogger(__name__).warning("%s %d is left out: %s", name, row.number, error.message)
             continue
-        if found := desk.ledger(name).transact(partial(_unless_known, event, desk.spec)):
+        if found := desk.act(name, partial(_unless_known, event), actor=actor).event:
             assert isinstance(found, Registered)
             written.append(found)
-    if written:
-        desk.act(name, lambda _: None)
     return written
 
 
-def _registered(settings: MlflowSpec, name: str, row: VersionRow, actor: str, reason: str) -> Registered:
+def _registered(desk: Desk, name: str, row: VersionRow, actor: str, reason: str) -> Registered:
+    settings = desk.settings
     with tempfile.TemporaryDirectory() as scratch:
         folder = model_folder(settings, name, row.number, Path(scratch) / "model")
         evidence = evidence_folder(settings, row.run_id, Path(scratch) / "evidence") if row.run_id else None
+        digest = tensor_digest(weights(folder))
+        if (expected := row.tags.get("digest", digest)) != digest:
+            raise IntegrityError(
+                f"the digest of the weights of '{name}' {row.number} is {digest}, and MLflow's tag `digest` says "
+                f"{expected}: they were changed before the ledger knew them. Register again, and delete it in MLflow."
+            )
         return Registered(
-            actor=actor, reason=reason, version=row.number,
-            digest=tensor_digest(weights(folder)), files=folder_digest(folder),
+            actor=actor, reason=reason, version=row.number, stage=desk.spec.first,
+            digest=digest, files=folder_digest(folder),
             evidence=evidence_digest(evidence) if evidence else None, run_id=row.run_id,
         )  # fmt: skip
 
 
-def _unless_known(event: Registered, spec: RegistrySpec, chain: Chain) -> Event | None:
+def _unless_known(event: Registered, state: State) -> Event | None:
     """Another process may have adopted the version in between."""
-    return None if event.version in fold(chain.events, spec).registered else event
+    return None if event.version in state.registered else event.model_copy(update={"time": now()})

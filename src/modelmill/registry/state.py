@@ -45,11 +45,14 @@ class Request:
 class State:
     """Everything that is known of one model after some events.
 
-    `first` is the stage of what was registered, `retired` that of what was replaced; the others hold one version.
+    `first` is the stage of what is registered now, `retired` that of what is replaced; the others hold one version.
+    Where versions came and went before is in the events.
     """
 
     first: str
     retired: str
+    missing: frozenset[int] = frozenset()
+    """Versions that MLflow does not have any more; no event says so."""
     places: dict[int, Place] = field(default_factory=dict)
     registered: dict[int, Registered] = field(default_factory=dict)
     revoked: set[int] = field(default_factory=set)
@@ -59,6 +62,10 @@ class State:
     """By stage, the versions that it held, in order; a rollback takes away what came after the one that it goes to."""
     changed: dict[str, datetime] = field(default_factory=dict)
     """By stage, when it last changed."""
+    firsts: set[str] = field(default_factory=set)
+    """Stages in which versions were registered."""
+    left_for: set[str] = field(default_factory=set)
+    """Stages of what was replaced or withdrawn."""
     undone: dict[str, int] = field(default_factory=dict)
     """By stage, the version that a rollback took away, if that was the stage's last change."""
 
@@ -68,7 +75,7 @@ class State:
         Of the first stage it is the newest one: older ones may be written down later.
         """
         came = self.holders.get(stage, [])
-        came = sorted(came) if stage == self.first else came
+        came = sorted(came) if stage == self.first or stage in self.firsts else came
         here = (version for version in reversed(came) if self.stage_of(version) == stage)
         return next((version for version in here if version not in self.collected), None)
 
@@ -81,13 +88,17 @@ class State:
         """Whether a version that enters a stage takes the place of another."""
         return stage not in (self.first, self.retired)
 
+    def incumbent(self, stage: str) -> int | None:
+        """The version whose place another takes that enters a stage; none in stages of many."""
+        return self.holder(stage) if self.holds_one(stage) else None
+
     def formers(self, stage: str) -> list[int]:
         """What a stage held before, and could hold again by one rollback or several; what comes back first is first."""
         if not self.holds_one(stage):
             return []
-        gone = self.revoked | self.collected
+        gone = self.revoked | self.collected | self.missing
         before = [one for one in reversed(self.holders.get(stage, ())) if one not in gone]
-        return [one for one in dict.fromkeys(before) if self.stage_of(one) == self.retired]
+        return [one for one in dict.fromkeys(before) if self.stage_of(one) in self.left_for]
 
     def former(self, stage: str) -> int | None:
         """What a stage held before what it holds, and could hold again."""
@@ -104,7 +115,7 @@ def fold(events: Iterable[Event], spec: RegistrySpec) -> State:
 
     Args:
         events: that the ledger holds.
-        spec: says which stage is the first, and where what was replaced goes.
+        spec: says which stage is the first now, and where what is replaced goes.
     """
     state = State(spec.first, spec.retired)
     for event in events:
@@ -116,7 +127,8 @@ def _apply(state: State, event: Event) -> None:
     match event:
         case Registered():
             state.registered[event.version] = event
-            _enter(state, event.version, state.first, event)
+            state.firsts.add(event.stage)
+            _enter(state, event.version, event.stage, event)
         case Promoted() | RolledBack() | Revoked():
             _move(state, event)
         case Requested():
@@ -137,7 +149,8 @@ def _move(state: State, event: Promoted | RolledBack | Revoked) -> None:
     if isinstance(event, Revoked):
         state.revoked.add(event.version)
     if leaves is not None:
-        _enter(state, leaves, state.retired, event)
+        state.left_for.add(event.retired)
+        _enter(state, leaves, event.retired, event)
     state.changed[event.stage] = event.time
     state.undone.pop(event.stage, None)
     if isinstance(event, RolledBack):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from modelmill.registry.approvals import Standing
@@ -139,12 +140,13 @@ def held_at(found: View, spec: RegistrySpec, at: datetime, worth: Worth) -> list
         by stage: version, since, event (number and kind), actor, reason, digest; for a promotion the hashes of its gate
         report and rules, and the approvals.
     """
-    events = {event.seq: event for event in found.events if event.time <= at}
+    events = {event.seq: event for event in takewhile(lambda event: event.time <= at, found.events)}
     state = fold(events.values(), spec)
     rows: list[dict[str, Any]] = []
-    for stage in spec.stages:
+    named = [stage for stage in state.holders if stage not in spec.stages]  # declared at that time
+    for stage in (*spec.stages, *named):
         version = state.holder(stage)
-        if version is None or stage == spec.retired:
+        if version is None or stage in state.left_for or stage == spec.retired:
             continue
         rows.append({"stage": stage, "version": version, **evidence_of(version, stage, events, state, worth)})
     return rows

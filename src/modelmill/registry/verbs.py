@@ -13,6 +13,7 @@ from typing import Any, Literal
 from modelmill.errors import ApprovalError, ConflictError, GateError, NotFoundError, TransitionError
 from modelmill.registry.events import Approved, Promoted, Rejected, Requested, Revoked, RolledBack
 from modelmill.registry.state import Request, State
+from modelmill.specs.files import hint
 from modelmill.specs.product import GateSpec
 from modelmill.specs.registry import RegistrySpec
 
@@ -22,7 +23,7 @@ Verified = Callable[[Request, Approved], bool]
 
 @dataclass(frozen=True)
 class By:
-    """Who does something, why and when."""
+    """Who does something, why, and when it is decided; the time of an event is that of its writing."""
 
     actor: str
     reason: str
@@ -62,7 +63,8 @@ def statement(name: str, request: Requested) -> str:
     bound = request.model_dump(
         mode="json", include={"version", "stage", "incumbent", "digest", "policy", "report", "expires"}
     )
-    return json.dumps({"approve": name, "request": request.seq, **bound}, sort_keys=True) + "\n"
+    asked = {"request": request.seq, "request_sha256": request.hash, "requested_by": request.actor}
+    return json.dumps({"approve": name, **asked, **bound}, sort_keys=True) + "\n"
 
 
 def request(state: State, spec: RegistrySpec, judged: Judged, by: By) -> Requested | None:
@@ -74,8 +76,7 @@ def request(state: State, spec: RegistrySpec, judged: Judged, by: By) -> Request
     if known and (known.event.policy, known.event.incumbent) == (judged.policy, judged.incumbent):
         return None
     return Requested(
-        actor=by.actor, reason=by.reason, time=by.time,
-        version=judged.version, stage=judged.stage, incumbent=judged.incumbent,
+        actor=by.actor, reason=by.reason, version=judged.version, stage=judged.stage, incumbent=judged.incumbent,
         digest=state.registered[judged.version].digest, policy=judged.policy, report=judged.report,
         expires=by.time + timedelta(days=spec.request_days),
     )  # fmt: skip
@@ -91,10 +92,10 @@ def open_request(state: State, version: int, stage: str, at: datetime) -> Reques
     found = state.request_for(version, stage, at)
     if found is None:
         raise NotFoundError(f"nobody asks that version {version} enters '{stage}'; `kedro model request` asks")
-    if found.event.incumbent != state.holder(stage):
+    if found.event.incumbent != state.incumbent(stage):
         raise ConflictError(
             f"since version {version} was asked for, '{stage}' has changed from {_shown(found.event.incumbent)} to "
-            f"{_shown(state.holder(stage))}: what was compared counts no more. Ask again by `kedro model request`."
+            f"{_shown(state.incumbent(stage))}: what was compared counts no more. Ask again by `kedro model request`."
         )
     return found
 
@@ -111,11 +112,14 @@ def approve(
         raise ApprovalError(f"'{by.actor}' may not approve for '{stage}'; those who may are {', '.join(approvers)}")
     if signature is None and spec.signing.approvals == "required":
         raise ApprovalError("`registry.yml` wants signed approvals: give your key by --key")
-    if any(one.actor == by.actor and (one.signature or not signature) for one in asked.approvals):
+    if approved(asked, by, signature):
         return None
-    return Approved(
-        actor=by.actor, reason=by.reason, time=by.time, request=asked.event.seq, signature=signature
-    )  # fmt: skip
+    return Approved(actor=by.actor, reason=by.reason, request=asked.event.seq, signature=signature)
+
+
+def approved(request: Request, by: By, signature: str | None) -> bool:
+    """Whether somebody agreed already, also to a request that was carried out since; a signature adds to a claim."""
+    return any(one.actor == by.actor and (one.signature or not signature) for one in request.approvals)
 
 
 def reject(state: State, version: int, stage: str, by: By) -> Rejected:
@@ -123,7 +127,7 @@ def reject(state: State, version: int, stage: str, by: By) -> Rejected:
     found = state.request_for(version, stage, by.time)
     if found is None:
         raise NotFoundError(f"nobody asks that version {version} enters '{stage}'")
-    return Rejected(actor=by.actor, reason=by.reason, time=by.time, request=found.event.seq)
+    return Rejected(actor=by.actor, reason=by.reason, request=found.event.seq)
 
 
 def promote(
@@ -142,9 +146,8 @@ def promote(
     origin = state.stage_of(judged.version)
     assert origin
     return Promoted(
-        actor=by.actor, reason=by.reason, time=by.time,
-        version=judged.version, stage=judged.stage, origin=origin,
-        replaces=state.holder(judged.stage) if state.holds_one(judged.stage) else None,
+        actor=by.actor, reason=by.reason, version=judged.version, stage=judged.stage, origin=origin,
+        replaces=state.incumbent(judged.stage), retired=state.retired,
         digest=state.registered[judged.version].digest, policy=judged.policy, report=judged.report,
         request=asked.event.seq if asked else None,
     )  # fmt: skip
@@ -162,8 +165,8 @@ def rollback(state: State, stage: str, by: By, expected: Expected) -> RolledBack
             "`kedro model history` shows what was."
         )
     return RolledBack(
-        actor=by.actor, reason=by.reason, time=by.time,
-        version=former, stage=stage, replaces=current, digest=state.registered[former].digest,
+        actor=by.actor, reason=by.reason, version=former, stage=stage, replaces=current, retired=state.retired,
+        digest=state.registered[former].digest,
     )  # fmt: skip
 
 
@@ -174,7 +177,7 @@ def revoke(state: State, spec: RegistrySpec, version: int, by: By, *, leave_empt
         return None
     stage = state.stage_of(version)
     assert stage
-    holds = state.holder(stage) == version and state.holds_one(stage)
+    holds = state.incumbent(stage) == version
     fallback = state.former(stage) if holds else None
     if holds and fallback is None and not leave_empty:
         raise TransitionError(
@@ -182,7 +185,7 @@ def revoke(state: State, spec: RegistrySpec, version: int, by: By, *, leave_empt
             "version first, or leave the stage empty by --leave-empty"
         )
     return Revoked(
-        actor=by.actor, reason=by.reason, time=by.time, version=version, stage=stage, fallback=fallback
+        actor=by.actor, reason=by.reason, version=version, stage=stage, fallback=fallback, retired=state.retired
     )  # fmt: skip
 
 
@@ -193,6 +196,26 @@ def known(state: State, version: int) -> None:
         raise NotFoundError(f"there is no version {version}; the ledger knows {versions}")
 
 
+def check_stage(spec: RegistrySpec, stage: str) -> None:
+    """Raise `TransitionError` for a stage that is not declared."""
+    if stage not in spec.stages:
+        raise TransitionError(f"`registry.yml` has no stage '{stage}'; {hint(stage, list(spec.stages))}")
+
+
+def stands(
+    state: State, spec: RegistrySpec, version: int, stage: str, floors: list[GateSpec]
+) -> tuple[int | None, str]:
+    """What a version is judged against: the incumbent of a stage, and the hash of its rules.
+
+    Raises:
+        TransitionError: when there is no such stage.
+        NotFoundError: when the ledger does not know the version.
+    """
+    check_stage(spec, stage)
+    known(state, version)
+    return state.incumbent(stage), policy_hash(spec, stage, floors)
+
+
 def check_times(state: State, spec: RegistrySpec, version: int, stage: str, at: datetime) -> None:
     """Raise `GateError` when the soak time or the cool-down of a stage is not over."""
     check_soak(state, spec, version, stage, at)
@@ -201,9 +224,9 @@ def check_times(state: State, spec: RegistrySpec, version: int, stage: str, at: 
 
 def check_soak(state: State, spec: RegistrySpec, version: int, stage: str, at: datetime) -> None:
     """Raise `GateError` when a version is not long enough where it is."""
-    place = state.places[version]
-    why = f"version {version} is in '{place.stage}' since {place.since}"
-    _not_before(place.since + spec.stages[stage].soak, at, stage, why)
+    place, soak = state.places[version], spec.stages[stage].soak
+    if soak:
+        _not_before(place.since + soak, at, stage, f"version {version} is in '{place.stage}' since {place.since}")
 
 
 def check_cool_down(state: State, spec: RegistrySpec, stage: str, at: datetime) -> None:
@@ -253,8 +276,7 @@ def _may_enter(state: State, spec: RegistrySpec, version: int, stage: str) -> No
     if version in state.revoked or version in state.collected:
         what = "withdrawn" if version in state.revoked else "deleted"
         raise TransitionError(f"version {version} was {what}, and enters no stage any more")
-    if stage not in spec.stages:
-        raise TransitionError(f"there is no stage '{stage}'; `registry.yml` declares {', '.join(spec.stages)}")
+    check_stage(spec, stage)
     here, allowed = state.stage_of(version), spec.stages[stage].from_
     if here not in allowed:
         expected = f"from {' or '.join(allowed)}" if allowed else "by registration only"
@@ -262,12 +284,11 @@ def _may_enter(state: State, spec: RegistrySpec, version: int, stage: str) -> No
 
 
 def _incumbent_stays(state: State, judged: Judged) -> None:
-    held = None if judged.stage == state.retired else state.holder(judged.stage)  # retired ones take nobody's place
+    held = state.incumbent(judged.stage)
     if held != judged.incumbent:
         raise ConflictError(
             f"version {judged.version} was compared with {_shown(judged.incumbent)}, but '{judged.stage}' holds "
-            f"{_shown(held)} by now: another came first. Look at `kedro model history`, then try "
-            "again."
+            f"{_shown(held)} by now: another came first. Look at `kedro model history`, and try again."
         )
 
 

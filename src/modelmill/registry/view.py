@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from modelmill.errors import IntegrityError, NotFoundError
+from modelmill.errors import NotFoundError
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Event, Registered
-from modelmill.registry.projection import Difference, differences
+from modelmill.registry.ledger import not_whole
+from modelmill.registry.projection import Difference, differences, lost
 from modelmill.registry.readers import VersionRow
 from modelmill.registry.state import Place, State, fold
 from modelmill.specs.files import hint
@@ -57,9 +58,9 @@ def view(desk: Desk, name: str) -> View:
     chain = desk.ledger(name).inspect()
     if not (rows or chain.events or chain.problems) and name not in (names := desk.names()):
         raise NotFoundError(f"no model is called '{name}'; {hint(name, names) if names else 'nothing is registered'}")
-    state = fold(chain.events, desk.spec)
-    if chain.problems:
-        return View(name, chain.events, rows, state, frozenset(), {}, chain.problems)
+    state, gone = fold(chain.events, desk.spec), lost(name, chain, desk.reader, desk.spec)
+    if problems := [*chain.problems, *([gone] if gone else [])]:
+        return View(name, chain.events, rows, state, frozenset(), {}, problems)
     unrecorded = frozenset(rows) - frozenset(state.registered)
     drift = differences(name, chain, desk.reader, desk.spec) if chain.events else {}
     return View(name, chain.events, rows, with_rows(state, rows, desk.spec.first), unrecorded, drift, [])
@@ -73,10 +74,7 @@ def whole(desk: Desk, name: str) -> View:
     """
     found = view(desk, name)
     if found.problems:
-        raise IntegrityError(
-            f"the ledger of '{name}' is not as it was written: {found.problems[0]}\n"
-            f"`kedro model verify {name}` shows all that is wrong."
-        )
+        raise not_whole(name, found.problems[0])
     return found
 
 
@@ -85,7 +83,7 @@ def with_rows(state: State, rows: dict[int, VersionRow], first: str) -> State:
     unknown = [row for number, row in sorted(rows.items()) if number not in state.registered]
     if not unknown:
         return state
-    events = {row.number: _as_if_registered(row) for row in unknown}
+    events = {row.number: _as_if_registered(row, first) for row in unknown}
     places = {number: Place(first, event.time, 0) for number, event in events.items()}
     held = sorted({*state.holders.get(first, ()), *events})
     return replace(
@@ -96,10 +94,10 @@ def with_rows(state: State, rows: dict[int, VersionRow], first: str) -> State:
     )
 
 
-def _as_if_registered(row: VersionRow) -> Registered:
+def _as_if_registered(row: VersionRow, first: str) -> Registered:
     time = datetime.fromtimestamp(row.created // 1000, UTC)
     digest = row.tags.get("digest", "")
-    return Registered(actor="", time=time, version=row.number, digest=digest, files="", run_id=row.run_id)
+    return Registered(actor="", time=time, version=row.number, stage=first, digest=digest, files="", run_id=row.run_id)
 
 
 def find_version(ref: Ref, state: State, stages: list[str]) -> int:

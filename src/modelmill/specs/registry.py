@@ -254,3 +254,8 @@ class RegistrySpec(Spec):
     def first(self) -> str:
         """The stage of a version that was just registered."""
         return next(iter(self.stages))
+
+    @property
+    def holding_one(self) -> list[str]:
+        """Stages in which a version takes the place of another: all but the first and the retired one."""
+        return [stage for stage in self.stages if stage not in (self.first, self.retired)]
