@@ -41,7 +41,7 @@ def test_times_say_from_when_on() -> None:
     events = numbered(registered(1), registered(2))
     promoted = promotion(spec_of(), 2)(fold(events, spec_of()))
     assert promoted is not None
-    events = numbered(*events, promoted)
+    events = numbered(*events, promoted.model_copy(update={"time": at(0)}))
     early, late = said(spec, events, at(3)), said(spec, events, at(4))
     assert early["soak"][1] == (
         f"too early: version 1 is in 'candidate' since {at(0)}; it may enter 'production' from {at(5)} on"

@@ -1,6 +1,6 @@
 """What is shown of a model."""
 
-from modelmill.registry.summary import held_at
+from modelmill.registry.summary import held_at, unchecked
 from modelmill.registry.view import view
 from modelmill.specs.registry import RegistrySpec
 from tests.registry.stages import Memory, add, at, desk_in, promotion, registered
@@ -18,7 +18,7 @@ def test_what_was_held_is_told_by_the_stages_of_that_time() -> None:
         desk.act("mood", promotion(desk.spec, version))
     found = view(desk, "mood")
     last = found.events[-1].time
-    rows = {row["stage"]: row["version"] for row in held_at(found, RENAMED, last)}
+    rows = {row["stage"]: row["version"] for row in held_at(found, RENAMED, last, unchecked)}
     assert rows == {"candidate": 3, "production": 2}
 
 
@@ -29,5 +29,5 @@ def test_what_was_held_is_a_beginning_of_the_ledger() -> None:
         event = registered(version).model_copy(update={"time": at(hours)})
         desk.ledger("mood").transact(lambda _, event=event: event)
     found = view(desk, "mood")
-    held = {hours: held_at(found, desk.spec, at(hours)) for hours in (-1, 0, 1, 2)}
+    held = {hours: held_at(found, desk.spec, at(hours), unchecked) for hours in (-1, 0, 1, 2)}
     assert {hours: [row["version"] for row in rows] for hours, rows in held.items()} == {-1: [], 0: [1], 1: [1], 2: [2]}

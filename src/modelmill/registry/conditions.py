@@ -7,7 +7,8 @@ from typing import Literal
 
 from modelmill.errors import RegistryError
 from modelmill.registry.state import State
-from modelmill.registry.verbs import Judged, Verified, check_approvals, check_cool_down, check_soak
+from modelmill.registry.times import check_cool_down, check_soak
+from modelmill.registry.verbs import Judged, Verified, check_approvals
 from modelmill.specs.registry import RegistrySpec
 
 
