@@ -125,10 +125,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+GIVEN = {name for name in os.environ if name.startswith("MLFLOW_")}
+
+
 @pytest.fixture(autouse=True)
 def mlflow_is_forgotten() -> Iterator[None]:
-    """MLflow leaves its addresses in the environment, where the processes of later tests would find them."""
-    before = dict(os.environ)
+    """MLflow leaves its addresses in the environment, where the processes of later tests would find them.
+
+    Fixtures of a whole session come before this one, so it looks before a test, too.
+    """
+    _forget_mlflow()
     yield
-    for name in [name for name in os.environ if name.startswith("MLFLOW_") and name not in before]:
+    _forget_mlflow()
+
+
+def _forget_mlflow() -> None:
+    for name in [name for name in os.environ if name.startswith("MLFLOW_") and name not in GIVEN]:
         del os.environ[name]
