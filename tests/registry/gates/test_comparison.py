@@ -130,7 +130,7 @@ def report(items: int, low: float, high: float, **other: Any) -> str:
             "pass",
             "a first version, so compared with the baselines: macro_f1 0.850 against majority 0.800",
         ),
-        (1771, -0.01, 0.03, "pass", "(better by at least -0.010)"),
+        (1771, -0.01, 0.03, "pass", "(difference at least -0.010)"),
         (1771, -0.05, 0.03, "fail", "cannot tell: "),
         (20, 0.0, 0.0, "fail", "cannot tell: "),
         (1771, -0.09, -0.05, "fail", "a first version, so compared"),

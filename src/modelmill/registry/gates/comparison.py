@@ -76,7 +76,7 @@ def _beside_baselines(declared: NonInferiorityGate, case: Case) -> Finding:
     told, verdicts = [], set()
     for name, other in report["baselines"].items():
         gain = sorted(sign * other["difference"][bound] for bound in ("low", "high"))
-        told.append(f"{name} {other['metrics'][metric]['value']:.3f} (better by at least {_rounded(gain[0])})")
+        told.append(f"{name} {other['metrics'][metric]['value']:.3f} (difference at least {_rounded(gain[0])})")
         verdicts.add(_verdict(gain[0], gain[1], declared.margin, items >= needed))
     reason = (
         f"a first version, so compared with the baselines: {metric} {report['metrics'][metric]['value']:.3f} against "
