@@ -94,7 +94,7 @@ def test_log_handlers_leave_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     """Kedro's rich handler, which it takes where there is no conf/logging.yml, and a plain one."""
     from kedro.logging import RichHandler
 
-    logger = logging.getLogger("some.library")
+    logger = logging.getLogger("another.package")
     handlers = [RichHandler(), logging.StreamHandler(sys.stdout)]
     logger.handlers, logger.propagate = handlers, False
     try:

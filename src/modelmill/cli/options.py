@@ -52,8 +52,10 @@ class ExpectedVersion(click.ParamType[Expected]):
     name = "V|none"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expected:
-        if value == "any" or isinstance(value, int):
-            return value  # type: ignore[no-any-return]
+        if value == "any":
+            return "any"
+        if isinstance(value, int):
+            return value
         if value == "none":
             return None
         if not str(value).isdecimal():

@@ -83,7 +83,7 @@ def compare(version: Outcome, incumbent: Outcome, metric: str, rule: NonInferior
         theirs,
         int(differ.sum()),
         {name: float(value) for name, value in asdict(bounds).items()},
-        str(bounds.verdicts(rule)),  # type: ignore[arg-type]
+        bounds.verdicts(rule).item(),
     )
 
 

@@ -1,7 +1,10 @@
 """The gates that let versions run."""
 
+from collections.abc import Callable
+
 import pytest
 
+from modelmill.registry.gates.base import Finding
 from modelmill.registry.gates.behaviour import cost, robustness
 from modelmill.specs.registry import CostGate, RobustnessGate
 from tests.registry.gates.conftest import PART_OF_POS, Bench
@@ -51,20 +54,21 @@ def test_too_few_texts_cannot_tell(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("gate", [robustness, cost])
-def test_without_texts_nothing_runs(bench: Bench, gate: object) -> None:
+def test_without_texts_nothing_runs(bench: Bench, gate: Callable[..., Finding]) -> None:
     """The test records are not on the disk."""
     case = bench.case(bench.version(1, set()), None)
     case.test.unlink()
-    found = gate(RULE if gate is robustness else CostGate(), case)  # type: ignore[operator]
+    found = gate(RULE if gate is robustness else CostGate(), case)
     assert found.status == "skip"
     assert not bench.asked
 
 
 def test_cost_is_measured_in_turn(bench: Bench) -> None:
     """Version, incumbent, incumbent, version; the first calls, which take seconds, do not count."""
-    case = bench.case(bench.version(2, set()), bench.version(1, set()))
-    (case.subject.model / "weights").write_bytes(b"0" * 2**20)
-    (case.incumbent.model / "weights").write_bytes(b"0" * 2**20)  # type: ignore[union-attr]
+    version, incumbent = bench.version(2, set()), bench.version(1, set())
+    case = bench.case(version, incumbent)
+    for subject in (version, incumbent):
+        (subject.model / "weights").write_bytes(b"0" * 2**20)
     found = cost(CostGate(calls=50), case)
     assert bench.asked == [(number, 53) for number in (2, 1, 1, 2)]
     assert found.status == "pass"

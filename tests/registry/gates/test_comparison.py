@@ -66,8 +66,8 @@ def test_too_small_a_test_set_cannot_tell(bench: Bench) -> None:
 def test_another_test_split_is_answered_by_both(bench: Bench) -> None:
     """The incumbent was judged by other records: both answer the present ones, once for all three gates."""
     case = bench.case(bench.version(2, {0}), bench.version(1, {1}, judged_on="other"))
-    for gate, rule in ((non_inferiority, RULE), (slices, SEES), (calibration, CalibrationGate())):
-        found = gate(rule, case)  # type: ignore[operator]
+    every = (non_inferiority(RULE, case), slices(SEES, case), calibration(CalibrationGate(), case))
+    for found in every:
         assert (found.status, found.evidence["predictions"]) == ("pass", "predicted now, for both")
     assert bench.asked == [(2, 600), (1, 600)]
 

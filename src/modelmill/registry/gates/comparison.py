@@ -173,9 +173,11 @@ def calibration(declared: CalibrationGate, case: Case) -> Finding:
     version, incumbent = pair.outcomes()
     resampling = Resampling(spec.bootstrap, 2 * CONFIDENCE - 1, spec.seed)
     found = difference(version, incumbent, "calibration_error", resampling)
-    status = "fail" if found["value"] > declared.margin else "warn" if found["high"] > declared.margin else "pass"
+    status: Status = "warn" if found["high"] > declared.margin else "pass"
+    if found["value"] > declared.margin:
+        status = "fail"
     return Finding(
-        status,  # type: ignore[arg-type]
+        status,
         f"calibration error beside version {case.incumbent.version} on the same {len(version.true):,} records: "
         f"difference {_rounded(found['value'])}, at most {_rounded(found['high'])} ({CONFIDENCE:.0%}), margin "
         f"{declared.margin:.3f}",
