@@ -48,6 +48,10 @@ class Project:
         assert not check or done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done
 
+    def yaml(self, path: str) -> Any:
+        """A YAML file of the project."""
+        return yaml.safe_load((self.root / path).read_text(encoding="utf-8"))
+
     def json(self, path: str) -> Any:
         """A JSON file of the project."""
         return json.loads((self.root / path).read_text(encoding="utf-8"))

@@ -107,7 +107,6 @@ def test_the_model_card_is_complete(trained: Project) -> None:
         "## Results",
         "### By label",
         "## Comparison",
-        "## Gates",
         "## Data",
         "## Training",
     ):

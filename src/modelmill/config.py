@@ -20,6 +20,7 @@ from modelmill.specs.files import DeclarationFile, DeclarationFiles, Key, Kind, 
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.registry import RegistrySpec
 from modelmill.specs.resolve import SPECS, Declarations, S, check_whole, report, resolve
+from modelmill.specs.source import Sources
 
 # Asked for by `kedro product validate` only: in a run, cleaning takes out what breaks the contract, or stops.
 RAW = {"class": "modelmill.datasets.contracts.RawRecords", "enabled": False}
@@ -67,6 +68,17 @@ class ProductConfigLoader(OmegaConfigLoader):
             "registry": self.registry.model_dump(mode="json", by_alias=True),
             "project_root": str(self._root),
         }
+
+    @property
+    def of_default_environment(self) -> bool:
+        """Whether neither `--env` nor `--params` says otherwise than the files that everybody has."""
+        return not (self.env or self.runtime_params)
+
+    @property
+    def portable_parameters(self) -> dict[str, Any]:
+        """The parameters as they are on every machine: without the paths of this one."""
+        parameters = {key: value for key, value in self["parameters"].items() if key != "project_root"}
+        return {**parameters, "mlflow": _or_raise(*self._mlflow).model_dump()}
 
     def _with_contracts(self, catalog: dict[str, Any]) -> dict[str, Any]:
         """The catalog, and in it the tables of each product with its contract as their validator."""
@@ -164,30 +176,28 @@ class ProductConfigLoader(OmegaConfigLoader):
     def missing_sources(self, names: set[str]) -> list[Problem]:
         """Sources of these products and backbones that are not on this machine."""
         problems = []
-        for kind, name, path, address in self._addresses():
+        for kind, name, path, address in self.addresses():
             if name in names and (message := why_missing(address, self._root)):
                 place = locate((name, *path), self._files[kind].holding(name))
                 problems.append(Problem(place, dotted((name, *path)), message))
         return problems
 
-    def _addresses(self) -> Iterator[tuple[Kind, str, Key, str]]:
+    def addresses(self) -> Iterator[tuple[Kind, str, Key, str]]:
         """(kind, name, path in the declaration, address) of everything that is read from outside."""
         for name, product in self.declarations.products.items():
-            for i, source in enumerate(product.source.root):
-                yield "products", name, ("source", i, "files"), source.files
-            for i, source in enumerate(product.cleaning.benchmarks.root):
-                yield "products", name, ("cleaning", "benchmarks", i, "files"), source.files
+            yield from _files("products", name, ("source",), product.source)
+            yield from _files("products", name, ("cleaning", "benchmarks"), product.cleaning.benchmarks)
+            for i, step in enumerate(product.augmentation.root):
+                for address in filter(None, [step.lexicon, *step.models]):
+                    yield "products", name, ("augmentation", i), address
         for name, backbone in self.declarations.backbones.items():
             if backbone.model:
                 yield "backbones", name, ("model",), backbone.model
             if backbone.pretraining:
                 corpus = backbone.pretraining.corpus
-                for key, sources in {
-                    ("sources",): corpus.sources,
-                    ("cleaning", "benchmarks"): corpus.cleaning.benchmarks,
-                }.items():
-                    for i, source in enumerate(sources.root):
-                        yield "backbones", name, ("pretraining", "corpus", *key, i, "files"), source.files
+                yield from _files("backbones", name, ("pretraining", "corpus", "sources"), corpus.sources)
+                path = ("pretraining", "corpus", "cleaning", "benchmarks")
+                yield from _files("backbones", name, path, corpus.cleaning.benchmarks)
 
     def _merge(self, found: DeclarationFiles, params: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         """Merge the files and `--params`; an interpolation that does not resolve is a problem of its declaration."""
@@ -210,6 +220,11 @@ class ProductConfigLoader(OmegaConfigLoader):
                 key = (name, *str(error.full_key or "").split(".")[1:])
                 problems.append(Problem(locate(key, found.holding(name)), dotted(key), str(error).splitlines()[0]))
         return plain, problems
+
+
+def _files(kind: Kind, name: str, path: Key, sources: Sources) -> Iterator[tuple[Kind, str, Key, str]]:
+    for i, source in enumerate(sources.root):
+        yield kind, name, (*path, i, "files"), source.files
 
 
 def _or_raise(declared: S | None, problems: list[Problem]) -> S:

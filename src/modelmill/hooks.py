@@ -49,30 +49,44 @@ class ProjectHooks:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "DataCatalog") -> None:
-        """Check what can be checked, then open the runs and leave each where its registration reads it."""
+        """Check what can be checked, and note where the code stands."""
         if parallel := [name for name in ("ParallelRunner", "ThreadRunner") if name in str(run_params.get("runner"))]:
             raise UserError(
                 f"{parallel[0]} is not supported: processes get no hooks, so MLflow would see nothing, and "
                 "threads share one random state, so no run could be repeated. Leave --runner out."
             )
         self._check_inputs(pipeline, catalog)
-        owners = ((node, tracked_name(node)) for node in pipeline.nodes)
-        self._unsaved = {output: name for node, name in owners if name for output in node.outputs}
+        self._unsaved.clear()
         self._logged.clear()
-        if not self._unsaved:
-            return
         from modelmill.registry.lineage import code_lineage
+
+        self._catalog, self._code = catalog, code_lineage(self._root)
+        atexit.register(self._close_failed)  # Ctrl-C and a failure in a hook reach no other one
+
+    @hook_impl
+    def before_dataset_loaded(self, node: "Node") -> None:
+        """Open the run of a product when the first of its nodes that MLflow is to see is about to read, not before: a
+        stage may be skipped.
+        """
+        name = tracked_name(node)
+        if name is None:
+            return
+        self._unsaved |= dict.fromkeys(node.outputs, name)
+        if name not in self._runs:
+            self._open(name)
+
+    def _open(self, name: str) -> None:
         from modelmill.registry.store import start_run
 
-        atexit.register(self._close_failed)  # Ctrl-C and a failure in this hook reach no other one
-        parameters, tags = self._loader["parameters"], code_lineage(self._root)
+        parameters = self._loader["parameters"]
         self._settings = MlflowSpec.model_validate(parameters["mlflow"])
-        for name in sorted(set(self._unsaved.values())):
-            declared, backbones = {name: parameters[name]}, self._loader.declarations.backbones
-            if backbone := name if name in backbones else parameters[name].get("backbone"):
-                declared |= {one: parameters[one] for one in ancestry(backbone, backbones)}
-            self._runs[name] = start_run(self._settings, name, declared, tags)
-            catalog.save(f"{name}.mlflow_run", {"name": name, "run_id": self._runs[name], "code": tags})
+        declared, backbones = {name: parameters[name]}, self._loader.declarations.backbones
+        if backbone := name if name in backbones else parameters[name].get("backbone"):
+            declared |= {one: parameters[one] for one in ancestry(backbone, backbones)}
+        self._runs[name] = start_run(self._settings, name, declared, self._code)
+        asked = {"env": self._loader.env, "params": self._loader.runtime_params or {}}
+        run = {"name": name, "run_id": self._runs[name], "code": self._code, "asked": asked}
+        self._catalog.save(f"{name}.mlflow_run", run)
 
     def _check_inputs(self, pipeline: "Pipeline", catalog: "DataCatalog") -> None:
         """Sources that are not on this machine, and inputs of a partial run that nothing has made yet."""

@@ -1,10 +1,15 @@
-"""Commands beside Kedro's own: `kedro product ...` and `kedro model ...`. Kedro takes the group `cli`."""
+"""Commands beside Kedro's own, `kedro product`, `kedro dvc` and `kedro model`; and `kedro run` by stages.
+
+Kedro takes the group `cli`.
+"""
 
 import click
 
 from modelmill.cli.changes import CHANGING
+from modelmill.cli.dvc import dvc
 from modelmill.cli.model import model
 from modelmill.cli.product import product
+from modelmill.cli.run import run
 
 
 @click.group()
@@ -16,3 +21,5 @@ for command in CHANGING:
     model.add_command(command)
 cli.add_command(product)
 cli.add_command(model)
+cli.add_command(dvc)
+cli.add_command(run)

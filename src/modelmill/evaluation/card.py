@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from modelmill.evaluation.report import better, describe_gate, gate_passes
+from modelmill.evaluation.report import better
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
 from modelmill.specs.training import FineTuningSpec
@@ -22,7 +22,6 @@ def model_card(
         _results(report),
         _labels(report),
         _comparison(report),
-        _gates(report, spec),
         _data(cleaning, report, spec),
         _training(training, spec, backbone),
         _declared("Limitations", spec.card.limitations),
@@ -76,16 +75,6 @@ def _comparison(report: dict[str, Any]) -> str:
     ]
     table = _table(["compared with", metric, "this model minus it", "this model is"], rows)
     return f"## Comparison\n\n{table}"
-
-
-def _gates(report: dict[str, Any], spec: ProductSpec) -> str:
-    lines = [
-        f"- {stage}: {describe_gate(gate)}: "
-        + ("passed" if gate_passes(gate, report["metrics"][gate.metric]) else "NOT passed")
-        for stage, gates in spec.gates.items()
-        for gate in gates
-    ]
-    return "## Gates\n\n" + "\n".join(lines) if lines else ""
 
 
 def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec) -> str:

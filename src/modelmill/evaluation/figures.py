@@ -33,6 +33,16 @@ def learning_curves(curves: pl.DataFrame) -> "Figure":
     return figure
 
 
+def curve_points(curves: pl.DataFrame) -> pl.DataFrame:
+    """The same as DVC draws it: a row for each step, a column for each curve, empty where a curve has no point."""
+    return curves.pivot("name", index="step", values="value", aggregate_function="last").sort("step")
+
+
+def answers(predictions: pl.DataFrame) -> pl.DataFrame:
+    """True and predicted label of every test record, as DVC counts them into a confusion matrix."""
+    return predictions.select(actual="label", predicted="predicted")
+
+
 def confusion_matrix(report: dict[str, Any]) -> "Figure":
     """Counts by true and predicted label, coloured by share of the true label."""
     import plotly.graph_objects as go

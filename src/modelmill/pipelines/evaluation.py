@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from modelmill.evaluation.baselines import linear_baseline, majority_baseline
 from modelmill.evaluation.card import model_card
-from modelmill.evaluation.figures import confusion_matrix
+from modelmill.evaluation.figures import answers, confusion_matrix
 from modelmill.evaluation.report import compare_random_start, evaluate, leak_report
 from modelmill.tasks.text_classification import predict
 
@@ -17,7 +17,7 @@ def for_product(*, random_start: bool, corpora: list[str]) -> Pipeline:
         corpora: of the backbone and of those that it goes on from, as far as they were made here.
     """
     metrics = "metrics_without_control" if random_start else "metrics"
-    answers = ["predictions", "majority_predictions", "linear_predictions"]
+    predictions = ["predictions", "majority_predictions", "linear_predictions"]
     reports = ["metrics", "training_report", "cleaning_report"]
     pretrained_on = ["backbone", *corpora] if corpora else []
     nodes = [
@@ -25,8 +25,9 @@ def for_product(*, random_start: bool, corpora: list[str]) -> Pipeline:
         Node(majority_baseline, ["train", "test"], "majority_predictions", name="majority_baseline"),
         Node(linear_baseline, ["train", "validation", "test"], "linear_predictions", name="linear_baseline"),
         Node(leak_report, ["model", "train_augmented", "test", *pretrained_on], "leaks", name="look_for_leaks"),
-        Node(evaluate, [*answers, "leaks", "params:evaluation"], metrics, name="evaluate"),
+        Node(evaluate, [*predictions, "leaks", "params:evaluation"], metrics, name="evaluate"),
         Node(confusion_matrix, "metrics", "confusion_matrix", name="plot_confusion_matrix"),
+        Node(answers, "predictions", "answers", name="list_answers"),
         Node(model_card, [*reports, "params:product", "params:backbone"], "model_card", name="write_model_card"),
     ]
     if random_start:

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from modelmill.evaluation.figures import learning_curves
+from modelmill.evaluation.figures import curve_points, learning_curves
 from modelmill.tasks.text_classification import fine_tune, fine_tune_random_start
 
 
@@ -12,6 +12,7 @@ def for_product(*, random_start: bool) -> Pipeline:
     nodes = [
         Node(fine_tune, [*inputs, "checkpoints"], ["curves", "training_report", "model"], name="fine_tune"),
         Node(learning_curves, "curves", "learning_curves", name="plot_learning_curves"),
+        Node(curve_points, "curves", "curve_points", name="list_curve_points"),
     ]
     if random_start:
         outputs = ["random_start_curves", "random_start_training_report", "random_start_model"]

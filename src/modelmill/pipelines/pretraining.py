@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from modelmill.evaluation.figures import learning_curves
+from modelmill.evaluation.figures import curve_points, learning_curves
 from modelmill.training.fetch import fetch_backbone
 from modelmill.training.pretrain import pretrain
 
@@ -14,6 +14,7 @@ def for_backbone(*, goes_on: bool) -> Pipeline:
         [
             Node(pretrain, inputs, ["curves", "training_report", "backbone"], name="pretrain"),
             Node(learning_curves, "curves", "learning_curves", name="plot_learning_curves"),
+            Node(curve_points, "curves", "curve_points", name="list_curve_points"),
         ]
     )
 

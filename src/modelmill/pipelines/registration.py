@@ -9,7 +9,9 @@ from modelmill.registry.register import register_version
 
 def for_product() -> Pipeline:
     """model, reports and lineage -> version in the first stage."""
-    lineage = ["mlflow_run", "sources", "train", "validation", "test", "backbone"]
+    splits = {name: name for name in ("train", "validation", "test")}
+    lineage = {"run": "mlflow_run", "sources": "sources", "backbone": "backbone", "training": "training_report"}
+    lineage |= {"root": "params:project_root", **splits}
     records = ["model", "train_augmented", "validation", "test", "params:training"]
     evidence = ("metrics", "curves", "model_card", "lineage", "record_ids", "predictions")
     figures = ("learning_curves", "confusion_matrix")

@@ -185,6 +185,8 @@ def _log_model(model: Path, example: "pl.DataFrame") -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
 
+    from modelmill.registry import pyfunc_model
+
     labels = json.loads((model / "product.json").read_text(encoding="utf-8"))["labels"]
     answers: list[ColSpec | TensorSpec] = [ColSpec("string", "label"), ColSpec("double", "score")]
     answers += [ColSpec("double", f"p_{label}") for label in labels]
@@ -195,7 +197,7 @@ def _log_model(model: Path, example: "pl.DataFrame") -> Any:
         requirements.write_text("\n".join(f"{name}=={version(name).partition('+')[0]}" for name in SERVING_PACKAGES))
         return mlflow.pyfunc.log_model(
             name="model",
-            python_model=str(package / "registry" / "pyfunc_model.py"),
+            python_model=pyfunc_model.__file__,
             artifacts={"model": str(model)},
             code_paths=[str(package)],
             signature=ModelSignature(Schema([ColSpec("string", "text")]), Schema(answers)),

@@ -49,7 +49,7 @@ def locate_files(address: str, root: Path) -> list[LocatedFile]:
     Raises:
         SourceError: when there are none.
     """
-    before, pattern = _before_wildcard(address)
+    before, pattern = before_wildcard(address)
     base = local_path(before, root)
     if pattern:
         paths = base.glob(re.sub(r"\{label\}", "*", pattern))
@@ -106,7 +106,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _before_wildcard(address: str) -> tuple[str, str]:
+def before_wildcard(address: str) -> tuple[str, str]:
     """('data/reviews', '{label}/*.txt'): the folder (or file) without wildcards, and the rest."""
     parts = address.split("/")
     first = next((i for i, part in enumerate(parts) if any(mark in part for mark in "*?[{")), len(parts))

@@ -21,8 +21,10 @@ def arguments(job: Job, folder: Path, node: int) -> list[str]:
         # With a fixed number for each machine, rank 0 is where `kedro run` is; c10d would choose by address.
         host, _, port = job.rendezvous.rpartition(":")
         place = ["--nnodes", str(job.nodes), "--node-rank", str(node), "--master-addr", host, "--master-port", port]
+    from modelmill.training import worker  # not its name only: DVC reads from imports which code a stage needs
+
     ranks = ["--nproc-per-node", str(job.devices), "--max-restarts", "0", "--shutdown-timeout", str(SHUTDOWN)]
-    return [*place, *ranks, "-m", "modelmill.training.worker", str(folder)]
+    return [*place, *ranks, "-m", worker.__name__, str(folder)]
 
 
 def main() -> None:

@@ -72,7 +72,7 @@ def fit(
     Returns:
         the curves (columns `CURVE`) and a report: processes, steps, epochs, seconds in all and of
         training alone, precision, pieces of a batch, best score, largest memory of a process in MiB where it can be
-        told, and what `speed` tells.
+        told, what `speed` tells, and on which machine it was.
 
     Raises:
         UserError: when it ended before its budget was used, or the memory does not suffice.
@@ -100,7 +100,8 @@ def fit(
     module.unshard()
     if plan.monitor and module.world.rank == 0:
         ended.checkpoints.load_best(module)
-    log.info("trained: %s", ", ".join(f"{key} {value}" for key, value in report.items()))
+    told = (f"{key} {value}" for key, value in report.items() if key != "machine")
+    log.info("trained: %s", ", ".join(told))
     return curves, report
 
 
@@ -137,6 +138,7 @@ def _attempt(
 
 
 def _report(ended: _Attempt, module: "TrainedModule", precision: Precision) -> dict[str, Any]:
+    from modelmill.training.machine_module import describe_machine
     from modelmill.training.speed_module import speed
 
     checkpoints = ended.checkpoints
@@ -153,6 +155,7 @@ def _report(ended: _Attempt, module: "TrainedModule", precision: Precision) -> d
         "training_seconds": round(seconds, 1),
         "peak_memory_mb": ended.memory,
         **speed(module, ended.trainer.strategy.root_device, seconds, precision),
+        "machine": describe_machine(ended.trainer.strategy.root_device),
     }
 
 

@@ -1,0 +1,70 @@
+"""`kedro dvc ...`: what is versioned, and what would run again."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from modelmill.cli.options import shared
+from modelmill.cli.output import document, logs_to_stderr, print_json
+from modelmill.errors import DataError
+
+
+@click.group()
+def dvc() -> None:
+    """Versioned data: what each stage follows, what changed, and what was made from it."""
+    logs_to_stderr()
+
+
+@dvc.command("sync")
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 when something would be written.")
+@shared
+def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
+    """Write dvc.yaml and params/ from the pipelines and the declarations; stages that a person wrote stay."""
+    from modelmill.versioning.dvc_yaml import DVC_YAML, differing, rendered, write
+    from modelmill.versioning.repository import Repository, is_versioned, under_dvc
+
+    root, stages = _stages(env)
+    files = rendered(stages.values(), root)
+    changed = differing(files, root) if check else write(files, root)
+    if as_json:
+        print_json(document("dvc.sync", check=check, changed=changed))
+    else:
+        click.echo("\n".join(changed) or "dvc.yaml and params/ are what the declarations say")
+    if check and changed:
+        raise DataError(f"{len(changed)} file(s) are stale; `kedro dvc sync` writes them.")
+    if under_dvc() and DVC_YAML in changed:
+        raise DataError("the stages themselves have changed; dvc.yaml was written anew, start `dvc repro` once more.")
+    if not check and not under_dvc() and is_versioned(root) and not (env or "KEDRO_ENV" in os.environ):
+        Repository(root).remember_sync()
+
+
+@dvc.command("status")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@shared
+def show_status(names: tuple[str, ...], as_json: bool, env: str | None) -> None:
+    """For each stage of all products, or of NAMES: fresh, stale and why, or never run."""
+    from modelmill.cli.output import print_table
+    from modelmill.versioning.status import status_of
+
+    root, stages = _stages(env)
+    rows = status_of(stages, root, names)
+    if as_json:
+        print_json(document("dvc.status", stages=[asdict(row) for row in rows]))
+        return
+    print_table("Stages", ["stage", "status", "because of"], [[r.stage, r.status, _first(r.changes)] for r in rows])
+
+
+def _first(changes: tuple[Any, ...], most: int = 4) -> str:
+    lines = [str(change) for change in changes[:most]]
+    return "\n".join([*lines, f"... {len(changes) - most} more"] if len(changes) > most else lines)
+
+
+def _stages(env: str | None) -> tuple[Path, Any]:
+    from modelmill.config import ProductConfigLoader
+    from modelmill.versioning.project import stages_of
+
+    loader = ProductConfigLoader.of_project(env)
+    return Path(loader.conf_source).parent, stages_of(loader)

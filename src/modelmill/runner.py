@@ -1,0 +1,172 @@
+"""How `kedro run` runs: stage by stage, leaving out what is as it was, and noting in DVC what is done."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.runner import SequentialRunner
+from kedro.runner.task import Task
+
+from modelmill.config import ProductConfigLoader
+from modelmill.errors import DeclarationError
+from modelmill.versioning.dvc_yaml import differing, rendered, write
+from modelmill.versioning.journal import Journal
+from modelmill.versioning.outputs import Datasets
+from modelmill.versioning.plan import Stage
+from modelmill.versioning.project import stages_of
+from modelmill.versioning.repository import Repository, is_versioned, under_dvc
+
+if TYPE_CHECKING:
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
+    from pluggy import PluginManager
+
+log = logging.getLogger(__name__)
+
+
+class StageRunner(SequentialRunner):
+    """Runs the stages of a pipeline one after another; what has not changed since it ran, as DVC knows, is skipped.
+
+    A stage of which only some nodes are asked for runs, and is not noted as done. Where DVC has started the process, it
+    decides and notes. A project without DVC runs whole.
+    """
+
+    def __init__(self, is_async: bool = False, *, force: bool = False) -> None:
+        """
+        Args:
+            is_async: as Kedro has it.
+            force: run what has not changed, too.
+        """
+        super().__init__(is_async=is_async)
+        self._force = force
+
+    def __repr__(self) -> str:
+        # kedro-viz draws how a run went only where it reads this class's name: https://github.com/kedro-org/kedro-viz/issues/2443
+        return "<modelmill.runner.StageRunner, which is a kedro.runner.sequential_runner.SequentialRunner object>"
+
+    def _run(
+        self,
+        pipeline: "Pipeline",
+        catalog: "CatalogProtocol[Any, Any]",
+        hook_manager: "PluginManager | None" = None,
+        run_id: str | None = None,
+    ) -> None:
+        loader = ProductConfigLoader.latest
+        assert loader is not None, "the session has made one"
+        root = Path(loader.conf_source).parent
+        if not is_versioned(root):
+            log.info("This project is not under DVC, so everything runs; `dvc init` lets what is unchanged be skipped.")
+            super()._run(pipeline, catalog, hook_manager, run_id)
+            return
+        stages = stages_of(loader)
+        asked = {name for name, stage in stages.items() if {node.name for node in pipeline.nodes} & {*stage.nodes}}
+        files = rendered(stages.values(), root)
+        repository = Repository(root)
+        if under_dvc():
+            _check_in_step(differing(files, root))
+        else:
+            write(files, root)
+            if loader.of_default_environment:
+                repository.remember_sync()
+            _warn_of_stale(stages, asked, repository)
+        work = _Work(self, pipeline, catalog, hook_manager, run_id)
+        datasets = Datasets(loader["catalog"])
+        for name in (name for name in stages if name in asked):
+            self._run_stage(stages[name], work, _Files(root, stages[name], repository, datasets))
+
+    def _run_stage(self, stage: Stage, work: "_Work", files: "_Files") -> None:
+        nodes = [node for node in work.pipeline.nodes if node.name in stage.nodes]
+        whole = len(nodes) == len(stage.nodes)
+        repository = files.repository
+        if whole and not under_dvc() and not self._force:
+            changes = repository.changes(stage)
+            if not changes:
+                log.info("%s: unchanged, skipped", stage.name)
+                return
+            if repository.restore(stage):
+                log.info("%s: has run like this before, its results are brought back", stage.name)
+                return
+            more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""
+            log.info("%s: runs: %s%s", stage.name, "; ".join(map(str, changes[:3])), more)
+        journal = files.journal()
+        if self._force or not whole:
+            journal.forget()
+        for node in nodes:
+            if journal.finished(node.name, files.written(node)):
+                log.info("%s: finished in a run that was broken off, skipped", node.name)
+                continue
+            work.run(node)
+            if whole:
+                journal.note(node.name, files.written(node))
+        if not whole:
+            log.info("%s: only a part was asked for, so it does not count as done", stage.name)
+        elif not under_dvc():
+            repository.remember(stage.name)
+        journal.forget()
+
+
+class _Work:
+    """Runs nodes of a pipeline one by one."""
+
+    def __init__(
+        self,
+        runner: StageRunner,
+        pipeline: "Pipeline",
+        catalog: "CatalogProtocol[Any, Any]",
+        hook_manager: "PluginManager | None",
+        run_id: str | None,
+    ) -> None:
+        self.pipeline = pipeline
+        self._runner, self._catalog, self._hooks, self._run_id = runner, catalog, hook_manager, run_id
+        self._loads = Counter(chain.from_iterable(node.inputs for node in pipeline.nodes))
+
+    def run(self, node: "Node") -> None:
+        """Run a node, and let go of what no other one reads."""
+        task = Task(node, self._catalog, self._runner._is_async, self._hooks, run_id=self._run_id)
+        task.execute()
+        log.info("Completed node: %s", node.name)
+        self._runner._release_datasets(node, self._catalog, self._loads, self.pipeline)
+
+
+class _Files:
+    """What a stage's nodes write."""
+
+    def __init__(self, root: Path, stage: Stage, repository: Repository, datasets: Datasets) -> None:
+        self.repository = repository
+        self._root, self._stage, self._datasets = root, stage, datasets
+
+    def journal(self) -> Journal:
+        """Of the stage, as far as it follows from the same as now."""
+        return Journal(self._root, self._stage.name, self.repository.fingerprint(self._stage))
+
+    def written(self, node: "Node") -> dict[str, str | None]:
+        """The hash of each result of a node by path; None for one that is not there, or in memory only."""
+        hashes = self.repository.hashes(self._stage)
+        files = {name: self._datasets.file(name) for name in node.outputs}
+        return {file.path if file else name: hashes.get(file.path) if file else None for name, file in files.items()}
+
+
+def _check_in_step(differing: list[str]) -> None:
+    """Under DVC nothing is written that DVC has read already."""
+    if differing:
+        raise DeclarationError(
+            f"{differing[0]} is not what the declarations say here (--env, conf/local or an edit since): run "
+            "`kedro dvc sync`, then `dvc repro` again."
+        )
+
+
+def _warn_of_stale(stages: Mapping[str, Stage], asked: set[str], repository: Repository) -> None:
+    """A part of a pipeline reads what earlier stages made; if they would make something else now, say so."""
+    maker = {file.path: stage for stage in stages.values() for file in stage.outputs}
+    read = {path for name in asked for path in stages[name].inputs}
+    above = {maker[path].name: maker[path] for path in sorted(read) if path in maker}
+    for stage in above.values():
+        if stage.name not in asked and (changes := repository.changes(stage)):
+            log.warning(
+                "%s is stale and not run; what it made is read as it is: %s. `kedro run --namespaces %s` runs it.",
+                stage.name, changes[0], stage.namespace,
+            )  # fmt: skip

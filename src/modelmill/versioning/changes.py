@@ -1,0 +1,55 @@
+"""Why a stage is not as it was when it last ran."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["never run", "input", "code", "parameter", "pipeline", "output", "command"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference from what dvc.lock remembers; `old` and `new` are values of a parameter, or hashes."""
+
+    kind: Kind
+    what: str = ""
+    old: Any = None
+    new: Any = None
+
+    def __str__(self) -> str:
+        if self.kind == "never run":
+            return "never run"
+        if self.kind in ("parameter", "pipeline"):
+            return f"{self.kind} {self.what}: {shown(self.old)} -> {shown(self.new)}"
+        return f"{self.kind} {self.what}{f' ({self.new})' if self.new in GONE else ''}"
+
+
+def shown(value: Any) -> str:
+    """A value on one line, cut when it is long."""
+    text = "-" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+GONE = ("deleted", "not in cache")
+"""What stands for the new hash of a result that is not there, or that DVC does not keep any more."""
+
+SECTIONS: dict[str, Kind] = {"nodes": "pipeline", "datasets": "pipeline", "sources": "input", "parameters": "parameter"}
+"""By section of a file of parameters, what a difference in there is."""
+
+
+def parameter_changes(remembered: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
+    """Differences between two contents of a file of parameters, key by key."""
+    for section, kind in SECTIONS.items():
+        old, new = (dict(_leaves(side.get(section, {}))) for side in (remembered, now))
+        for key in [*old, *(key for key in new if key not in old)]:
+            if old.get(key) != new.get(key) or (key in old) != (key in new):
+                yield Change(kind, ".".join(key), old.get(key), new.get(key))
+
+
+def _leaves(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value below a mapping or list by its path; an empty one is a value."""
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    if not items:
+        yield above, value
+    for key, inner in items:
+        yield from _leaves(inner, (*above, str(key)))

@@ -1,0 +1,134 @@
+"""The one door to DVC: what changed since a stage ran, remembering that it ran, and bringing results back."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelmill.errors import DataError
+from modelmill.versioning.changes import GONE, Change, parameter_changes
+from modelmill.versioning.dvc_yaml import DVC_YAML, SYNC, plain
+from modelmill.versioning.plan import Stage
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+
+def is_versioned(root: Path) -> bool:
+    """Whether the project is under DVC."""
+    return (root / ".dvc").is_dir()
+
+
+def under_dvc() -> bool:
+    """Whether DVC has started this process as a stage: then it decides what runs, and remembers it."""
+    return "DVC_STAGE" in os.environ
+
+
+class Repository:
+    """DVC's memory of the stages that are in `dvc.yaml` now."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @cached_property
+    def _repo(self) -> "Repo":
+        import logging
+
+        from dvc.repo import Repo
+
+        logging.getLogger("dvc").setLevel(logging.WARNING)  # it tells of every stage that it notes
+        return Repo(str(self._root))
+
+    @cached_property
+    def _stages(self) -> dict[str, Any]:
+        """DVC's own stages by name, read once: of what is remembered they are told."""
+        return {stage.name: stage for stage in self._repo.stage.load_all(str(self._root / DVC_YAML))}
+
+    def _stage(self, name: str) -> Any:
+        return self._stages[name]
+
+    def changes(self, stage: Stage) -> list[Change]:
+        """Differences from what dvc.lock remembers of a stage; none when its results are what would be made again."""
+        with _in_words():
+            return list(self._changes(stage))
+
+    def _changes(self, stage: Stage) -> Iterator[Change]:
+        found = self._stage(stage.name)
+        if not any(out.hash_info for out in found.outs):
+            yield Change("never run")
+            return
+        if found.changed_stage():
+            yield Change("command", stage.command)
+        for params in found.params:
+            yield from parameter_changes(plain(params.hash_info.value or {}), plain(stage.parameters))
+        code = set(stage.code)
+        for dep in found.deps:
+            if dep not in found.params and dep.status():
+                path = dep.def_path
+                yield Change("code" if path in code else "input", path, _hash(dep.hash_info), _present(dep))
+        for out in found.outs:
+            for status in out.status().values():
+                yield Change("output", out.def_path, _hash(out.hash_info), status if status in GONE else _present(out))
+
+    def fingerprint(self, stage: Stage) -> dict[str, Any]:
+        """What the results of a stage follow from, now: its parameters, and the hash of every file."""
+        deps = [dep for dep in self._stage(stage.name).deps if dep.def_path != stage.parameters_file]
+        return {"parameters": plain(stage.parameters), "files": {dep.def_path: _present(dep) for dep in deps}}
+
+    def hashes(self, stage: Stage) -> dict[str, str | None]:
+        """The hash of every result of a stage as it lies there; None for what is not there."""
+        return {out.def_path: _present(out) for out in self._stage(stage.name).outs}
+
+    def restore(self, stage: Stage) -> bool:
+        """Bring results back that DVC has kept of an earlier run with the same inputs, code and parameters."""
+        from dvc.stage.cache import RunCacheNotFoundError
+
+        with _in_words(), self._repo.lock:
+            found = self._stage(stage.name)
+            try:
+                self._repo.stage_cache.restore(found)
+            except RunCacheNotFoundError:
+                return False
+            self._remember(found)
+        return True
+
+    def remember(self, name: str) -> None:
+        """Note in dvc.lock that a stage ran, and keep its results."""
+        with _in_words(), self._repo.lock:
+            self._remember(self._stage(name))
+
+    def remember_sync(self) -> None:
+        """Note that `dvc.yaml` and the parameters are what the declarations say."""
+        found = self._stage(SYNC)
+        if not found.outs[0].hash_info or any(one.status() for one in (*found.deps, *found.outs)):
+            self.remember(SYNC)
+
+    @staticmethod
+    def _remember(found: Any) -> None:
+        found.save()
+        found.commit()
+        found.dump(update_pipeline=False)
+
+
+def _hash(info: Any) -> str | None:
+    return str(info.value) if info else None
+
+
+def _present(item: Any) -> str | None:
+    """The hash of a file or folder as it lies there."""
+    if not item.exists:
+        return None
+    return _hash(item.get_hash())
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What DVC cannot do is an error that the user can mend."""
+    from dvc.exceptions import DvcException
+
+    try:
+        yield
+    except DvcException as error:
+        raise DataError(f"DVC: {error}") from error

@@ -1,0 +1,57 @@
+"""Which stages are fresh, and what the others are stale because of."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from modelmill.errors import DataError, DeclarationError
+from modelmill.specs.files import hint
+from modelmill.versioning.changes import Change
+from modelmill.versioning.dvc_yaml import DVC_YAML, differing, rendered
+from modelmill.versioning.plan import Stage
+from modelmill.versioning.repository import Repository, is_versioned
+
+
+@dataclass(frozen=True)
+class Status:
+    """Of one stage. `waiting`: nothing of its own changed, but a stage that it reads from will run first."""
+
+    stage: str
+    status: Literal["fresh", "stale", "never run", "waiting"]
+    changes: tuple[Change, ...] = ()
+    waits_for: tuple[str, ...] = ()
+
+
+def status_of(stages: Mapping[str, Stage], root: Path, names: Collection[str] = ()) -> list[Status]:
+    """The status of each stage, in the order in which they run.
+
+    Args:
+        stages: of the declarations as they are now.
+        root: the project's folder.
+        names: products and backbones; none means all.
+
+    Raises:
+        DataError: when the project is not under DVC, or dvc.yaml has other stages.
+        DeclarationError: for a name that is not there.
+    """
+    if not is_versioned(root):
+        raise DataError("this project is not under DVC; `git init` and `dvc init` put it there.")
+    owners = sorted({stage.namespace.partition(".")[0] for stage in stages.values()})
+    for name in names:
+        if name not in owners:
+            raise DeclarationError(f"no product or backbone is called '{name}'; {hint(name, owners)}")
+    if DVC_YAML in differing(rendered(stages.values(), root), root):
+        raise DataError("dvc.yaml is not what the pipelines say now; `kedro dvc sync` writes it.")
+    repository = Repository(root)
+    maker = {file.path: stage.name for stage in stages.values() for file in stage.outputs}
+    found: dict[str, Status] = {}
+    for name, stage in stages.items():
+        changes = tuple(repository.changes(stage))
+        above = {maker[path] for path in stage.inputs if path in maker}
+        waits_for = tuple(sorted(one for one in above if found[one].status != "fresh"))
+        if changes:
+            found[name] = Status(name, "never run" if changes[0].kind == "never run" else "stale", changes, waits_for)
+        else:
+            found[name] = Status(name, "waiting" if waits_for else "fresh", (), waits_for)
+    return [one for name, one in found.items() if not names or stages[name].namespace.partition(".")[0] in names]

@@ -1,0 +1,1 @@
+"""Data under DVC: what runs again, and why."""
