@@ -56,7 +56,8 @@ class ProjectHooks:
                 "threads share one random state, so no run could be repeated. Leave --runner out."
             )
         self._check_inputs(pipeline, catalog)
-        self._unsaved.clear()
+        owners = ((node, tracked_name(node)) for node in pipeline.nodes)
+        self._unsaved = {output: name for node, name in owners if name for output in node.outputs}
         self._logged.clear()
         from modelmill.registry.lineage import code_lineage
 
@@ -69,11 +70,14 @@ class ProjectHooks:
         stage may be skipped.
         """
         name = tracked_name(node)
-        if name is None:
-            return
-        self._unsaved |= dict.fromkeys(node.outputs, name)
-        if name not in self._runs:
+        if name and name not in self._runs:
             self._open(name)
+
+    @hook_impl
+    def after_stage_skipped(self, nodes: "list[Node]") -> None:
+        """What is there already need not be saved."""
+        for output in (output for node in nodes for output in node.outputs):
+            self._unsaved.pop(output, None)
 
     def _open(self, name: str) -> None:
         from modelmill.registry.store import start_run

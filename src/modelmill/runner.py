@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kedro.framework.hooks.markers import hook_spec
 from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     from pluggy import PluginManager
 
 log = logging.getLogger(__name__)
+
+
+class StageSpecs:
+    """Hooks of the runner: a class among `HOOKS` in settings.py implements them with Kedro's `hook_impl`."""
+
+    @hook_spec
+    def after_stage_skipped(self, nodes: "list[Node]") -> None:
+        """Nodes do not run, because what they make is there: their stage is as it was, or was brought back."""
 
 
 class StageRunner(SequentialRunner):
@@ -82,22 +91,16 @@ class StageRunner(SequentialRunner):
         nodes = [node for node in work.pipeline.nodes if node.name in stage.nodes]
         whole = len(nodes) == len(stage.nodes)
         repository = files.repository
-        if whole and not under_dvc() and not self._force:
-            changes = repository.changes(stage)
-            if not changes:
-                log.info("%s: unchanged, skipped", stage.name)
-                return
-            if repository.restore(stage):
-                log.info("%s: has run like this before, its results are brought back", stage.name)
-                return
-            more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""
-            log.info("%s: runs: %s%s", stage.name, "; ".join(map(str, changes[:3])), more)
+        if whole and not under_dvc() and not self._force and _is_there(stage, repository):
+            work.skip(nodes)
+            return
         journal = files.journal()
         if self._force or not whole:
             journal.forget()
         for node in nodes:
             if journal.finished(node.name, files.written(node)):
                 log.info("%s: finished in a run that was broken off, skipped", node.name)
+                work.skip([node])
                 continue
             work.run(node)
             if whole:
@@ -122,7 +125,14 @@ class _Work:
     ) -> None:
         self.pipeline = pipeline
         self._runner, self._catalog, self._hooks, self._run_id = runner, catalog, hook_manager, run_id
+        if hook_manager is not None:
+            hook_manager.add_hookspecs(StageSpecs)
         self._loads = Counter(chain.from_iterable(node.inputs for node in pipeline.nodes))
+
+    def skip(self, nodes: "list[Node]") -> None:
+        """Tell that nodes do not run."""
+        if self._hooks is not None:
+            self._hooks.hook.after_stage_skipped(nodes=nodes)
 
     def run(self, node: "Node") -> None:
         """Run a node, and let go of what no other one reads."""
@@ -148,6 +158,20 @@ class _Files:
         hashes = self.repository.hashes(self._stage)
         files = {name: self._datasets.file(name) for name in node.outputs}
         return {file.path if file else name: hashes.get(file.path) if file else None for name, file in files.items()}
+
+
+def _is_there(stage: Stage, repository: Repository) -> bool:
+    """Whether what a stage makes is there, or could be brought back; says so, or why it is not."""
+    changes = repository.changes(stage)
+    if not changes:
+        log.info("%s: unchanged, skipped", stage.name)
+    elif repository.restore(stage):
+        log.info("%s: has run like this before, its results are brought back", stage.name)
+    else:
+        more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""
+        log.info("%s: runs: %s%s", stage.name, "; ".join(map(str, changes[:3])), more)
+        return False
+    return True
 
 
 def _check_in_step(differing: list[str]) -> None:
