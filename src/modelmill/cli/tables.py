@@ -131,7 +131,7 @@ def _print_data(data: Row) -> None:
         return
     splits = {path: hash_ for path, hash_ in made.items() if PurePath(path).stem in SPLITS}
     rows = [["from outside", *one] for one in given.items()] + [["split", *one] for one in splits.items()]
-    print_table("Made from", ["", "path", "DVC's hash"], rows)
+    print_table("Made from", ["", "path", "hash"], rows)
     click.echo(f"{len(made) - len(splits)} files and folders that stages made on the way are shown by --json.")
 
 
@@ -165,7 +165,7 @@ def print_uses(asked: str, uses: "Sequence[Use]", unsaid: Mapping[str, Sequence[
     answers = {True: "yes", False: "no", None: None}
     cells = [[f"{one.name}@{one.version}", one.stage, one.path, one.hash, answers[one.same]] for one in uses]
     if cells:
-        print_table(f"Made from {asked}", ["version", "stage", "path", "DVC's hash then", "the same now"], cells)
+        print_table(f"Made from {asked}", ["version", "stage", "path", "hash then", "the same now"], cells)
     else:
         click.echo(f"No version was made from {asked}, as far as the ledger says.")
     for name, versions in unsaid.items():
