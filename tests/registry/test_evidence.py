@@ -83,5 +83,5 @@ def test_the_ledger_names_the_data_behind_a_version(tmp_path: Path) -> None:
     assert data_behind(tmp_path) == {"given": lineage["given"], "made": {"clean": "c"}}
     many = {f"data/01_raw/{i:040}.txt": "0" * 32 for i in range(1000)}
     (tmp_path / "lineage.json").write_text(json.dumps({"data": many, "given": many}))
-    with pytest.raises(DataError, match="1000 files and folders.*a folder of their own"):
+    with pytest.raises(DataError, match=r"1000 files and folders.*a folder of their own"):
         data_behind(tmp_path)

@@ -56,9 +56,11 @@ def check_plots(project: Versioned) -> None:
 
 @pytest.mark.slow
 def test_an_experiment_is_compared_and_registered(committed: Versioned, tmp_path: Path) -> None:
-    """A changed declaration runs what follows from it. Once applied and committed, it is registered from a clean tree."""
+    """A changed declaration runs what follows from it; applied and committed, it is registered from a clean tree."""
     project = committed.copy(tmp_path / "project")
-    project.dvc("exp", "run", "--name", "short", "--set-param", "conf/base/products/mood.yml:mood.training.max_epochs=1")
+    project.dvc(
+        "exp", "run", "--name", "short", "--set-param", "conf/base/products/mood.yml:mood.training.max_epochs=1"
+    )
     changed = asked(project, "params", "diff")["params/mood/fine_tuning.yaml"]
     assert changed == {"parameters.mood.training.max_epochs": {"old": 2, "new": 1, "diff": -1}}
     check_figures(project)

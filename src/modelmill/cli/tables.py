@@ -169,7 +169,7 @@ def print_uses(asked: str, uses: "Sequence[Use]", unsaid: Mapping[str, Sequence[
     else:
         click.echo(f"No version was made from {asked}, as far as the ledger says.")
     for name, versions in unsaid.items():
-        click.echo(f"{name}: of version {', '.join(map(str, versions))} the ledger does not say what they were made from")
+        click.echo(f"{name}: the ledger does not say what version {', '.join(map(str, versions))} was made from")
 
 
 def print_report(report: "GateReport", conditions: "Sequence[Condition]") -> None:

@@ -52,8 +52,9 @@ class Registered(_Event):
     """A version came into the registry, in `stage`, the first one at that time.
 
     `digest` is of its tensors, `files` of all files of its folder, `evidence` of what it is judged by, if anything.
-    `given` and `made` are data that it was made from, path to DVC's hash, as its `lineage.json` says; `given` is what no
-    stage made, also addresses of packages with a digest. Events without them are of versions that DVC knew nothing of.
+    `given` and `made` are data that it was made from, path to DVC's hash, as its `lineage.json` says; `given` is what
+    no stage made, also addresses of packages with a digest. Events without them are of versions that DVC knew nothing
+    of.
     """
 
     kind: Literal["registered"] = "registered"

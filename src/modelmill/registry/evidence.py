@@ -99,8 +99,8 @@ def data_behind(folder: Path) -> dict[str, dict[str, str]]:
     if (length := len(json.dumps([given, made], ensure_ascii=False))) > MOST:
         raise DataError(
             f"the version follows from {len(given) + len(made)} files and folders; naming them takes {length} "
-            f"characters, and an event of the ledger has room for {MOST}. DVC counts a folder as one: keep the files of "
-            "a source in a folder of their own, below which no pipeline writes."
+            f"characters, and an event of the ledger has room for {MOST}. DVC counts a folder as one: keep the files "
+            "of a source in a folder of their own, below which no pipeline writes."
         )
     return {"given": given, "made": made}
 

@@ -73,7 +73,8 @@ def data_lineage(
 
     Returns:
         code, how `kedro run` was asked, SHA-256 of every source file and of the records of every split, DVC's hash of
-        all data on the way and of what no stage made, the backbone and what it was made from, the machine, and every installed package.
+        all data on the way and of what no stage made, the backbone and what it was made from, the machine, and every
+        installed package.
     """
     return {
         "code": run["code"],
