@@ -11,12 +11,13 @@ MODEL = (
     "list", "show", "check", "request", "approve", "reject", "promote", "rollback", "revoke", "diff", "history",
     "verify", "reconcile", "export", "gc",
 )  # fmt: skip
+DVC = ("sync", "status", "used-by")
 PRODUCT = ("list", "show", "validate", "forget", "schema")
 
 
 def test_the_reference_is_what_the_commands_say() -> None:
     """Stale: run `make docs`."""
-    groups = [cli.commands["product"], cli.commands["model"]]
+    groups = [cli.commands["product"], cli.commands["model"], cli.commands["dvc"]]
     assert (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8") == reference(*groups)
     assert (ROOT / "docs/reference/registry.md").read_text(encoding="utf-8") == registry_reference()
 
@@ -24,7 +25,7 @@ def test_the_reference_is_what_the_commands_say() -> None:
 def test_every_verb_is_in_the_reference() -> None:
     """Each command that there is, and each verb that was promised."""
     text = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
-    for noun, verbs in {"model": MODEL, "product": PRODUCT}.items():
+    for noun, verbs in {"model": MODEL, "product": PRODUCT, "dvc": DVC}.items():
         shown = {name for name, command in cli.commands[noun].commands.items() if not command.hidden}
         assert shown == set(verbs)
         for verb in verbs:

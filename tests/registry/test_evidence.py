@@ -12,6 +12,7 @@ from modelmill.registry.evidence import (
     check_evidence,
     check_training,
     collect_evidence,
+    data_behind,
     evidence_digest,
     list_record_ids,
 )
@@ -72,3 +73,15 @@ def test_evidence_holds_the_answers_and_no_text(tmp_path: Path) -> None:
     assert evidence_digest(tmp_path) != before
     with pytest.raises(DataError, match="predictions are of other records"):
         collect_evidence({}, curves, "card", {}, ids, predictions.with_columns(id=pl.lit("a")))
+
+
+def test_the_ledger_names_the_data_behind_a_version(tmp_path: Path) -> None:
+    """What was given, and what was made of it; nothing where the evidence says nothing; not more than fits an event."""
+    assert data_behind(tmp_path) == {"given": {}, "made": {}}
+    lineage = {"data": {"reviews": "r", "clean": "c"}, "given": {"reviews": "r", "package://x": "p"}}
+    (tmp_path / "lineage.json").write_text(json.dumps(lineage))
+    assert data_behind(tmp_path) == {"given": lineage["given"], "made": {"clean": "c"}}
+    many = {f"data/01_raw/{i:040}.txt": "0" * 32 for i in range(1000)}
+    (tmp_path / "lineage.json").write_text(json.dumps({"data": many, "given": many}))
+    with pytest.raises(DataError, match=r"1000 files and folders.*a folder of their own"):
+        data_behind(tmp_path)

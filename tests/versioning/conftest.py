@@ -78,6 +78,7 @@ def make_versioned(root: Path) -> Versioned:
     (root / ".dvc").mkdir()
     for name in (".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore", "requirements.lock"):
         shutil.copy(ROOT / name, root / name)
+    shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
     project = Versioned(root)
     product = project.yaml("conf/base/products/mood.yml")
     product["mood"]["training"] = QUICK

@@ -57,6 +57,36 @@ def show_status(names: tuple[str, ...], as_json: bool, env: str | None) -> None:
     print_table("Stages", ["stage", "status", "because of"], [[r.stage, r.status, _first(r.changes)] for r in rows])
 
 
+@dvc.command("used-by")
+@click.argument("path")
+@shared
+def show_uses(path: str, as_json: bool, env: str | None) -> None:
+    """Models and versions that were made from the file or folder PATH, by what the ledger says.
+
+    A file in a folder that DVC holds as one counts as that folder. Exit code 6 when nothing of this name is known.
+    """
+    from modelmill.cli.project import opened
+    from modelmill.cli.tables import print_uses
+    from modelmill.errors import NotFoundError
+    from modelmill.registry.view import whole
+    from modelmill.versioning.repository import Repository
+    from modelmill.versioning.used_by import in_project, silent, uses_of
+
+    office = opened(env)
+    asked = in_project(path, office.root)
+    states = {name: whole(office.desk, name).state for name in office.desk.names()}
+    uses, unsaid = uses_of(asked, states, Repository(office.root).present), silent(states)
+    if not uses and not (office.root / asked).exists():
+        raise NotFoundError(
+            f"'{asked}' is neither there nor known to the ledger; expected a path of the project or the address of a "
+            "source, as `kedro model show NAME@VERSION` names them"
+        )
+    if as_json:
+        print_json(document("dvc.used_by", path=asked, versions=[asdict(use) for use in uses], unsaid=unsaid))
+    else:
+        print_uses(asked, uses, unsaid)
+
+
 def _first(changes: tuple[Any, ...], most: int = 4) -> str:
     lines = [str(change) for change in changes[:most]]
     return "\n".join([*lines, f"... {len(changes) - most} more"] if len(changes) > most else lines)

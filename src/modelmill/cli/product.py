@@ -102,12 +102,13 @@ def write_schema(folder: Path) -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def write_reference(folder: Path) -> None:
     """Write the references of all commands and of registry.yml, for the docs."""
+    from modelmill.cli.dvc import dvc
     from modelmill.cli.model import model
     from modelmill.cli.reference import reference
     from modelmill.cli.registry_reference import registry_reference
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cli.md").write_text(reference(product, model), encoding="utf-8")
+    (folder / "cli.md").write_text(reference(product, model, dvc), encoding="utf-8")
     (folder / "registry.md").write_text(registry_reference(), encoding="utf-8")
 
 

@@ -7,10 +7,10 @@ HEAD = """# Commands
 Beside [Kedro's own](https://docs.kedro.org/en/stable/getting-started/commands_reference/). Made by
 `kedro product reference docs/reference`; a test says when it is stale. `kedro COMMAND --help` prints the same.
 
-With `--json` every `kedro model` command prints one JSON document on stdout, whose `schema` says what it is, such as
-`modelmill.model.list/1`: the number goes up when a field changes or goes. Logs and errors go to stderr. A command that
-is refused prints `modelmill.error/1` on stdout, too: `code` (below), `kind`, `message`, and what each of the `gates`
-said. `check`, `verify` and `list` print their own document also when they end with 3 or 7.
+With `--json` every command of `kedro model` and `kedro dvc` prints one JSON document on stdout, whose `schema` says
+what it is, such as `modelmill.model.list/1`: the number goes up when a field changes or goes. Logs and errors go to
+stderr. A command that is refused prints `modelmill.error/1` on stdout, too: `code` (below), `kind`, `message`, and
+what each of the `gates` said. `check`, `verify` and `list` print their own document also when they end with 3 or 7.
 
 | exit code | |
 | --- | --- |
@@ -29,7 +29,7 @@ def reference(*groups: click.Group) -> str:
     """Every command that is not hidden, in the order of its name.
 
     Args:
-        groups: `product`, `model`.
+        groups: `product`, `model`, `dvc`.
     """
     sections = [HEAD]
     for group in groups:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from modelmill.registry.gates.run import GateReport
     from modelmill.registry.office import Outcome
     from modelmill.registry.upkeep import Mended
+    from modelmill.versioning.used_by import Use
 
 Row = Mapping[str, Any]
 
@@ -112,8 +114,25 @@ def print_version(details: Row) -> None:
         for metric, figure in details["metrics"].items()
     ]
     print_table("On the test split", ["metric", "this version", *baselines], rows)
+    _print_data(details["data"])
     _print_requests(details["requests"])
     print_events(f"{details['name']}@{details['version']}", details["events"])
+
+
+SPLITS = ("train_augmented", "validation", "test")
+"""Names of the tables that a model is trained, validated and tested on."""
+
+
+def _print_data(data: Row) -> None:
+    """What came from outside, and the splits; how many other files lie on the way."""
+    given, made = data["given"], data["made"]
+    if not given | made:
+        click.echo("Data: the ledger does not say; there was no dvc.lock when the version was registered.")
+        return
+    splits = {path: hash_ for path, hash_ in made.items() if PurePath(path).stem in SPLITS}
+    rows = [["from outside", *one] for one in given.items()] + [["split", *one] for one in splits.items()]
+    print_table("Made from", ["", "path", "hash"], rows)
+    click.echo(f"{len(made) - len(splits)} files and folders that stages made on the way are shown by --json.")
 
 
 def print_events(title: str, rows: Sequence[Row]) -> None:
@@ -139,6 +158,18 @@ def print_holders(name: str, at: datetime, rows: Sequence[Row]) -> None:
     print_table(f"{name} at {shown(at)} UTC", headings, cells)
     if not rows:
         click.echo("No stage held anything then.")
+
+
+def print_uses(asked: str, uses: "Sequence[Use]", unsaid: Mapping[str, Sequence[int]]) -> None:
+    """Versions that were made from something, and those of which nobody knows."""
+    answers = {True: "yes", False: "no", None: None}
+    cells = [[f"{one.name}@{one.version}", one.stage, one.path, one.hash, answers[one.same]] for one in uses]
+    if cells:
+        print_table(f"Made from {asked}", ["version", "stage", "path", "hash then", "the same now"], cells)
+    else:
+        click.echo(f"No version was made from {asked}, as far as the ledger says.")
+    for name, versions in unsaid.items():
+        click.echo(f"{name}: the ledger does not say what version {', '.join(map(str, versions))} was made from")
 
 
 def print_report(report: "GateReport", conditions: "Sequence[Condition]") -> None:

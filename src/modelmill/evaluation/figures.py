@@ -34,8 +34,11 @@ def learning_curves(curves: pl.DataFrame) -> "Figure":
 
 
 def curve_points(curves: pl.DataFrame) -> pl.DataFrame:
-    """The same as DVC draws it: a row for each step, a column for each curve, empty where a curve has no point."""
-    return curves.pivot("name", index="step", values="value", aggregate_function="last").sort("step")
+    """The same as DVC draws it by `.dvc/plots/curves.json`: name, step and value of every point.
+
+    A column for each curve would have empty cells, and DVC draws one column of a file, broken where a cell is empty.
+    """
+    return curves.select("name", "step", "value").sort("name", "step")
 
 
 def answers(predictions: pl.DataFrame) -> pl.DataFrame:

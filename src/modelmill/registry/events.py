@@ -21,6 +21,11 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+def _empty(value: dict[str, str]) -> bool:
+    """Left out of the text, which thus stays as it was before there was such a field."""
+    return not value
+
+
 class _Event(BaseModel):
     """What every event has. `seq` and `prev` are given when it is appended."""
 
@@ -47,6 +52,9 @@ class Registered(_Event):
     """A version came into the registry, in `stage`, the first one at that time.
 
     `digest` is of its tensors, `files` of all files of its folder, `evidence` of what it is judged by, if anything.
+    `given` and `made` are data that it was made from, path to DVC's hash, as its `lineage.json` says; `given` is what
+    no stage made, also addresses of packages with a digest. Events without them are of versions that DVC knew nothing
+    of.
     """
 
     kind: Literal["registered"] = "registered"
@@ -56,6 +64,8 @@ class Registered(_Event):
     files: str
     evidence: str | None = None
     run_id: str | None
+    given: dict[str, str] = Field(default={}, exclude_if=_empty)
+    made: dict[str, str] = Field(default={}, exclude_if=_empty)
 
 
 class Requested(_Event):

@@ -21,6 +21,9 @@ RECORD_IDS, PREDICTIONS = "record_ids.parquet", "predictions.parquet"
 BOUND = (CARD, EVALUATION, LINEAGE, PREDICTIONS, RECORD_IDS)
 """What a version is judged by; the ledger holds its digest."""
 
+MOST = 90_000
+"""Characters of an event that may name data: MLflow takes 100,000 in a tag."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -76,6 +79,30 @@ def evidence_digest(folder: Path) -> str:
     """SHA-256 over the files that a version is judged by, as far as they are there: each name, and its SHA-256."""
     there = {name: file_sha256(folder / name) for name in BOUND if (folder / name).is_file()}
     return hashlib.sha256(json.dumps(there, sort_keys=True).encode()).hexdigest()
+
+
+def data_behind(folder: Path) -> dict[str, dict[str, str]]:
+    """What a version was made from, as the ledger keeps it.
+
+    Args:
+        folder: with the evidence.
+
+    Returns:
+        `given` and `made`, each path to hash, as `lineage.json` says; empty where it says nothing.
+
+    Raises:
+        DataError: when it is too long for one event.
+    """
+    lineage = _read(folder / LINEAGE) if (folder / LINEAGE).is_file() else {}
+    given: dict[str, str] = lineage.get("given", {})
+    made = {path: hash_ for path, hash_ in lineage.get("data", {}).items() if path not in given}
+    if (length := len(json.dumps([given, made], ensure_ascii=False))) > MOST:
+        raise DataError(
+            f"the version follows from {len(given) + len(made)} files and folders; naming them takes {length} "
+            f"characters, and an event of the ledger has room for {MOST}. DVC counts a folder as one: keep the files "
+            "of a source in a folder of their own, below which no pipeline writes."
+        )
+    return {"given": given, "made": made}
 
 
 def list_record_ids(

@@ -1,6 +1,7 @@
 """Where a version comes from: commit, environment, data."""
 
 import hashlib
+import os
 import re
 import subprocess
 from importlib.metadata import distributions
@@ -11,16 +12,22 @@ import polars as pl
 
 from modelmill.digest import backbone_origin
 from modelmill.records import table_digest
-from modelmill.registry.recorded import versioned_data
+from modelmill.registry.recorded import given_data, versioned_data
 
 LOCK = "requirements.lock"
 
 WRITTEN_BY_RUNS = ("dvc.lock", "dvc.yaml", "params", "data/08_reporting")
 """Files in Git that runs write, and that follow from the others: that they have changed hides no change of those."""
 
+EXPERIMENT = {"dvc_experiment": "DVC_EXP_NAME", "dvc_baseline": "DVC_EXP_BASELINE_REV"}
+"""What DVC tells the stages of an experiment: https://dvc.org/doc/user-guide/env"""
+
 
 def code_lineage(root: Path) -> dict[str, str]:
-    """Git commit and whether the tree differs from it; SHA-256 of the lock file. 'none' where there is none."""
+    """Git commit and whether the tree differs from it; SHA-256 of the lock file. 'none' where there is none.
+
+    In a run of `dvc exp run` also the experiment's name and the commit that it started from.
+    """
     commit = git(root, "rev-parse", "HEAD")
     status = git(root, "status", "--porcelain", "--", ".", *(f":(exclude){path}" for path in WRITTEN_BY_RUNS))
     lock = root / LOCK
@@ -28,6 +35,7 @@ def code_lineage(root: Path) -> dict[str, str]:
         "git_commit": commit.decode().strip() if commit else "none",
         "git_dirty": "unknown" if status is None else str(bool(status.strip())).lower(),
         "environment_lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else "none",
+        **{key: os.environ[variable] for key, variable in EXPERIMENT.items() if variable in os.environ},
     }
 
 
@@ -65,7 +73,8 @@ def data_lineage(
 
     Returns:
         code, how `kedro run` was asked, SHA-256 of every source file and of the records of every split, DVC's hash of
-        all data on the way, the backbone and what it was made from, the machine, and every installed package.
+        all data on the way and of what no stage made, the backbone and what it was made from, the machine, and every
+        installed package.
     """
     return {
         "code": run["code"],
@@ -73,6 +82,7 @@ def data_lineage(
         "machine": training["machine"],
         "packages": installed_packages(),
         "data": versioned_data(Path(root), run["name"]),
+        "given": given_data(Path(root), run["name"]),
         "sources": sources,
         "splits": {name: {"records": part.height, "sha256": table_digest(part)} for name, part in splits.items()},
         "backbone": backbone_origin(backbone),

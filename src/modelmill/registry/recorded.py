@@ -6,6 +6,9 @@ from typing import Any
 
 DVC_LOCK = "dvc.lock"
 
+Stages = Mapping[str, Mapping[str, Any]]
+"""What dvc.lock says, by stage."""
+
 
 def versioned_data(root: Path, name: str) -> dict[str, str]:
     """Files and folders that the stages of a product, and those that they read from, read and wrote.
@@ -18,28 +21,59 @@ def versioned_data(root: Path, name: str) -> dict[str, str]:
         path from the project's folder to DVC's hash, in the order in which they were made; empty without a dvc.lock.
         Code is left out: the commit names it.
     """
+    stages = _stages_behind(root, name)
+    return {
+        item["path"]: item["md5"]
+        for entry in stages.values()
+        for item in (*entry.get("deps", ()), *entry.get("outs", ()))
+        if not item["path"].endswith(".py")
+    }
+
+
+def given_data(root: Path, name: str) -> dict[str, str]:
+    """What of it no stage made: it came from outside.
+
+    Args:
+        root: the project's folder.
+        name: of the product.
+
+    Returns:
+        path from the project's folder to DVC's hash; and address of what lies in a package or on a hub to what
+        `versioning.given` says of it.
+    """
+    stages = _stages_behind(root, name)
+    made = _makers(stages)
+    files = {path: hash_ for path, hash_ in versioned_data(root, name).items() if path not in made}
+    for entry in stages.values():
+        for content in entry.get("params", {}).values():
+            files |= content.get("sources", {})
+    return files
+
+
+def _stages_behind(root: Path, name: str) -> Stages:
+    """The stages of a product, and before them those that they read from."""
     file = root / DVC_LOCK
     if not file.is_file():
         return {}
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    stages: Mapping[str, Any] = yaml.load(file.read_text(encoding="utf-8"), loader)["stages"]
-    maker = {out["path"]: stage for stage, entry in stages.items() for out in entry.get("outs", ())}
+    stages: Stages = yaml.load(file.read_text(encoding="utf-8"), loader)["stages"]
+    maker = _makers(stages)
     order: dict[str, None] = {}
     for stage in stages:
         # What registers comes last: when a version is registered, dvc.lock has only the one before.
         if stage.startswith(f"{name}-") and stage != f"{name}-registration":
             order |= dict.fromkeys(_with_those_before(stage, stages, maker))
-    found: dict[str, str] = {}
-    for stage in order:
-        for item in (*stages[stage].get("deps", ()), *stages[stage].get("outs", ())):
-            if not item["path"].endswith(".py"):
-                found[item["path"]] = item["md5"]
-    return found
+    return {stage: stages[stage] for stage in order}
 
 
-def _with_those_before(stage: str, stages: Mapping[str, Any], maker: Mapping[str, str]) -> Iterator[str]:
+def _makers(stages: Stages) -> dict[str, str]:
+    """Path to the stage that makes it."""
+    return {out["path"]: stage for stage, entry in stages.items() for out in entry.get("outs", ())}
+
+
+def _with_those_before(stage: str, stages: Stages, maker: Mapping[str, str]) -> Iterator[str]:
     for item in stages[stage].get("deps", ()):
         if (before := maker.get(item["path"])) is not None:
             yield from _with_those_before(before, stages, maker)

@@ -15,7 +15,7 @@ from modelmill.digest import folder_digest, tensor_digest
 from modelmill.errors import IntegrityError, RegistryError
 from modelmill.registry.desk import Desk
 from modelmill.registry.events import Event, Registered, now
-from modelmill.registry.evidence import check_evidence, evidence_digest
+from modelmill.registry.evidence import check_evidence, data_behind, evidence_digest
 from modelmill.registry.fetch import evidence_folder, model_folder
 from modelmill.registry.lineage import git
 from modelmill.registry.model_signing import SIGNATURE, check_keys, sign_if_asked
@@ -50,12 +50,13 @@ def register_version(
         name, version, alias, uri, run_id and the digest of the tensors.
 
     Raises:
-        DataError: when the evidence is about another model.
+        DataError: when the evidence is about another model, or names more data than an event has room for.
         IntegrityError: when the ledger is not whole, or gone.
         RegistryError: when MLflow cannot be reached or refuses.
     """
     digest = tensor_digest(model)
     check_evidence(evidence, digest)
+    data_behind(evidence)  # if it is too long, before a version is made
     check_keys(registry)
     desk = Desk(settings, registry)
     desk.state(run["name"])  # if the ledger is not whole, before a version is made
@@ -136,6 +137,7 @@ def _registered(desk: Desk, name: str, row: VersionRow, actor: str, reason: str)
             actor=actor, reason=reason, version=row.number, stage=desk.spec.first,
             digest=digest, files=folder_digest(folder),
             evidence=evidence_digest(evidence) if evidence else None, run_id=row.run_id,
+            **(data_behind(evidence) if evidence else {}),
         )  # fmt: skip
 
 

@@ -69,7 +69,8 @@ def model_details(found: View, desk: Desk) -> dict[str, Any]:
 
 def version_details(found: View, version: int, desk: Desk, worth: Worth) -> dict[str, Any]:
     """A version: figures, where its code comes from, its requests, and every event that is about it."""
-    run = read_run(desk.settings, found.state.registered[version].run_id)
+    about_it = found.state.registered[version]
+    run = read_run(desk.settings, about_it.run_id)
     events = {event.seq: event for event in found.events}
     row = version_row(found, version)
     requests = {seq for seq, one in found.state.requests.items() if one.event.version == version}
@@ -82,6 +83,7 @@ def version_details(found: View, version: int, desk: Desk, worth: Worth) -> dict
         "git_commit": run.tags.get("git_commit"),
         "git_dirty": run.tags.get("git_dirty"),
         "environment_lock_sha256": run.tags.get("environment_lock_sha256"),
+        "data": {"given": about_it.given, "made": about_it.made},
         "evidence": evidence_of(version, row["stage"], events, found.state, worth),
         "requests": [one for one in request_rows(found, now(), worth) if one["version"] == version],
         "events": [event_row(event, found.state) for event in about],

@@ -81,6 +81,13 @@ class Repository:
         """The hash of every result of a stage as it lies there; None for what is not there."""
         return {out.def_path: _present(out) for out in self._stage(stage.name).outs}
 
+    def present(self, path: str) -> str | None:
+        """The hash of a file or folder of the project as it lies there; None for what is not there."""
+        from dvc.output import Output
+
+        with _in_words():
+            return _present(Output(None, str(self._root / path), cache=False, repo=self._repo))
+
     def restore(self, stage: Stage) -> bool:
         """Bring results back that DVC has kept of an earlier run with the same inputs, code and parameters."""
         from dvc.stage.cache import RunCacheNotFoundError
