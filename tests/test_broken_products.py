@@ -199,11 +199,11 @@ def test_one_clear_error(project: Project, case: str) -> None:
 
 
 def test_a_missing_lexicon_stops_before_anything_runs(project: Project) -> None:
-    """A file that only a late stage reads is named with its line at once; a run without that stage does not ask for it."""
+    """What only a later stage reads is named with its line at once; a run without that stage does not ask for it."""
     edit("  gates:", "  augmentation: [{kind: synonym, rate: 0.2, lexicon: data/words.txt}]\n  gates:")(project)
     done = project.kedro("run", "--pipelines", "mood", check=False)
     assert done.returncode == 2
-    assert f"{MOOD}:19: mood.augmentation[0]: data/words.txt: there is no such file" in done.stderr
+    assert f"{MOOD}:17: mood.augmentation[0]: data/words.txt: there is no such file" in done.stderr
     assert not (project.root / "data/01_raw/mood").exists()
     project.kedro("run", "--pipelines", "data_cleaning")
 
