@@ -4,7 +4,7 @@ BIN := .venv/bin
 export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: demo long test test-slow lint bench schema docs lock mlflow-ui
+.PHONY: demo data repro long test test-slow lint bench schema docs lock mlflow-ui
 
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -17,6 +17,23 @@ export MLFLOW_DISABLE_TELEMETRY := true
 demo: .venv/.installed  ## the main job on the embedded defaults, then a summary
 	$(BIN)/kedro run
 	$(BIN)/kedro product list
+
+# Stages that never ran have nothing to be brought (--allow-missing); what was recorded and did not come is an error.
+data: .venv/.installed  ## what DVC has recorded, from its remote
+	@if [ ! -f dvc.lock ] && [ -z "$$(find data -name '*.dvc')" ]; then \
+		echo "DVC has recorded no data here yet: make demo makes all from data that come with Python packages."; exit; \
+	fi; \
+	said=$$($(BIN)/dvc pull --allow-missing 2>&1) || { echo "$$said"; exit 1; }; \
+	if $(BIN)/dvc data status --json | grep -q '"not_in_cache"'; then \
+		echo "Files that DVC has recorded are neither here nor in the remote, which is"; \
+		$(BIN)/dvc remote list; \
+		echo "Run 'dvc push' where they are, or name the right remote: dvc remote add -d NAME URL. Which: dvc data status"; \
+		exit 1; \
+	fi; \
+	echo "$$said" | tail -n 1
+
+repro: .venv/.installed  ## the default environment's results by DVC, whose stages call kedro
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
 long: .venv/.installed  ## the documented longer run of review_sentiment and its backbone
 	$(BIN)/kedro run --env long --pipelines review_sentiment

@@ -198,6 +198,16 @@ def test_one_clear_error(project: Project, case: str) -> None:
     assert not (project.root / "data/03_primary/mood").exists()
 
 
+def test_a_missing_lexicon_stops_before_anything_runs(project: Project) -> None:
+    """What only a later stage reads is named with its line at once; a run without that stage does not ask for it."""
+    edit("  gates:", "  augmentation: [{kind: synonym, rate: 0.2, lexicon: data/words.txt}]\n  gates:")(project)
+    done = project.kedro("run", "--pipelines", "mood", check=False)
+    assert done.returncode == 2
+    assert f"{MOOD}:17: mood.augmentation[0]: data/words.txt: there is no such file" in done.stderr
+    assert not (project.root / "data/01_raw/mood").exists()
+    project.kedro("run", "--pipelines", "data_cleaning")
+
+
 REJECTS: dict[str, tuple[Break, str, int]] = {
     "duplicate ids": (table("id,text,label", [*lines(60), "7,another text with the id 7,pos"]), "id occurs before", 1),
     "missing text": (table("id,text,label", [*lines(60), "60,,pos"]), "text is missing", 1),

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -173,14 +173,21 @@ class ProductConfigLoader(OmegaConfigLoader):
             )
         return resolve(raw, files, problems, self._registry[0])
 
-    def missing_sources(self, names: set[str]) -> list[Problem]:
-        """Sources of these products and backbones that are not on this machine."""
+    def missing_sources(self, sections: Collection[str]) -> list[Problem]:
+        """Addresses in these sections that are not on this machine."""
         problems = []
-        for kind, name, path, address in self.addresses():
-            if name in names and (message := why_missing(address, self._root)):
+        for kind, name, path, address in self.addresses_in(sections):
+            if message := why_missing(address, self._root):
                 place = locate((name, *path), self._files[kind].holding(name))
                 problems.append(Problem(place, dotted((name, *path)), message))
         return problems
+
+    def addresses_in(self, sections: Collection[str]) -> Iterator[tuple[Kind, str, Key, str]]:
+        """Those of `addresses` that these sections of the parameters (`mood`, `mood.source`) hold."""
+        for kind, name, path, address in self.addresses():
+            place = "".join(f"{key}." for key in (name, *path))
+            if any(place.startswith(f"{section}.") for section in sections):
+                yield kind, name, path, address
 
     def addresses(self) -> Iterator[tuple[Kind, str, Key, str]]:
         """(kind, name, path in the declaration, address) of everything that is read from outside."""

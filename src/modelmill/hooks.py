@@ -16,6 +16,7 @@ from modelmill.specs.backbone import ancestry
 from modelmill.specs.files import hint
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.resolve import report
+from modelmill.versioning.tracked import check_recorded
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -93,9 +94,13 @@ class ProjectHooks:
         self._catalog.save(f"{name}.mlflow_run", run)
 
     def _check_inputs(self, pipeline: "Pipeline", catalog: "DataCatalog") -> None:
-        """Sources that are not on this machine, and inputs of a partial run that nothing has made yet."""
-        if problems := self._loader.missing_sources(set().union(*map(sources_read_by, pipeline.nodes))):
+        """Sources that are not on this machine or not what DVC recorded, and inputs of a partial run that nothing has
+        made yet.
+        """
+        sections = set().union(*map(sections_looked_up_by, pipeline.nodes))
+        if problems := self._loader.missing_sources(sections):
             raise DeclarationError(report(problems))
+        check_recorded((address for *_, address in self._loader.addresses_in(sections)), self._root)
         needed = [name for name in pipeline.inputs() if not name.startswith("params:")]
         if missing := sorted(n for n in needed if not n.endswith(".mlflow_run") and not catalog.exists(n)):
             names = ",".join(sorted({root_of(node) for node in pipeline.nodes}))
@@ -182,7 +187,7 @@ def tracked_name(node: "Node") -> str | None:
     return root_of(node) if stage in TRACKED else None
 
 
-def sources_read_by(node: "Node") -> set[str]:
-    """Products and backbones whose sources, outside the project, the node reads."""
-    sections = [name.removeprefix("params:").split(".") for name in node.inputs if name.startswith("params:")]
-    return {name for name, *path in sections if path and path[-1] in ("source", "sources", "model", "cleaning")}
+def sections_looked_up_by(node: "Node") -> set[str]:
+    """Sections of the parameters whose addresses the node looks up: it is told where the project lies."""
+    taken = {name.removeprefix("params:") for name in node.inputs if name.startswith("params:")}
+    return taken - {"project_root"} if "project_root" in taken else set()

@@ -75,6 +75,7 @@ def make_versioned(root: Path) -> Versioned:
     shutil.rmtree(root / "src")
     shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     compileall.compile_dir(root / "src", quiet=1)
+    (root / "conf/local/.gitkeep").touch()
     (root / ".dvc").mkdir()
     for name in (".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore", "requirements.lock"):
         shutil.copy(ROOT / name, root / name)

@@ -59,7 +59,7 @@ def locate_files(address: str, root: Path) -> list[LocatedFile]:
     if not found:
         raise SourceError(
             f"{address}: there is no such file (looked in {base if pattern else base.parent}).\n"
-            "Put the file there, or correct the address in the declaration."
+            f"{_remedy(address, root)}"
         )
     labels = [_label_in(p.relative_to(base).as_posix(), pattern) for p in found]
     if "{label}" in pattern and None in labels:
@@ -78,6 +78,25 @@ def why_missing(address: str, root: Path) -> str | None:
     except SourceError as error:
         return error.message
     return None
+
+
+def dvc_files(address: str, root: Path) -> list[Path]:
+    """The `.dvc` files by which DVC tracks what an address stands for: beside it, of a folder above it, or of what it
+    matches; `dvc add` puts them beside what they track.
+    """
+    before, pattern = before_wildcard(address)
+    place = root / before
+    if "://" in address or not place.is_relative_to(root):
+        return []
+    for path in (place, *place.parents):
+        if path == root:
+            break
+        if (file := path.with_name(f"{path.name}.dvc")).is_file():
+            return [file]
+    parts = (pattern or "*").replace("{label}", "*").split("/")
+    tracked = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    globs = [f"{one}/*.dvc" if one.endswith("**") else f"{one}.dvc" for one in tracked]
+    return sorted({file for one in globs for file in place.glob(one) if file.is_file()})
 
 
 def verify_sha256(files: list[LocatedFile], expected: dict[str, str], address: str) -> dict[str, str]:
@@ -111,6 +130,13 @@ def before_wildcard(address: str) -> tuple[str, str]:
     parts = address.split("/")
     first = next((i for i, part in enumerate(parts) if any(mark in part for mark in "*?[{")), len(parts))
     return "/".join(parts[:first]), "/".join(parts[first:])
+
+
+def _remedy(address: str, root: Path) -> str:
+    """What brings missing files."""
+    if tracked := [file.relative_to(root).as_posix() for file in dvc_files(address, root)]:
+        return f"DVC has them; bring them here: `dvc pull {' '.join(tracked)}`"
+    return "Put the file there, or correct the address in the declaration."
 
 
 def _hidden(path: Path) -> bool:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,17 @@ def is_versioned(root: Path) -> bool:
 def under_dvc() -> bool:
     """Whether DVC has started this process as a stage: then it decides what runs, and remembers it."""
     return "DVC_STAGE" in os.environ
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """A file or folder that was put under DVC by `dvc add`: its path, the hash in its `.dvc` file, and the hash of what
+    lies there; None when nothing does.
+    """
+
+    path: str
+    recorded: str | None
+    present: str | None
 
 
 class Repository:
@@ -87,6 +99,13 @@ class Repository:
 
         with _in_words():
             return _present(Output(None, str(self._root / path), cache=False, repo=self._repo))
+
+    def tracked(self, dvc_file: Path) -> list[Tracked]:
+        """What a `.dvc` file tracks."""
+        with _in_words():
+            outs = [out for stage in self._repo.stage.load_all(str(dvc_file)) for out in stage.outs]
+            folder = dvc_file.parent.relative_to(self._root)
+            return [Tracked((folder / out.def_path).as_posix(), _hash(out.hash_info), _present(out)) for out in outs]
 
     def restore(self, stage: Stage) -> bool:
         """Bring results back that DVC has kept of an earlier run with the same inputs, code and parameters."""
