@@ -92,7 +92,7 @@ def demo() -> Iterator[Demo]:
         patch.setattr(project, "Imports", cache(Imports))
         patch.setattr(Imports, "closure", once(Imports.closure, frozenset))
         patch.setattr(OmegaConfigLoader, "__getitem__", once(OmegaConfigLoader.__getitem__, str))
-        patch.setattr(given, "file_sha256", cache(given.file_sha256))
+        patch.setattr(given, "_digest", cache(given._digest))
         yield Demo()
 
 

@@ -20,10 +20,8 @@ WORK = "work"
 
 REMOTE = "://"
 
-NOT_FOLLOWED = ("filepath", "path", "metadata", "validator", "credentials")
-"""Of an entry of the catalog: where it lies is in dvc.yaml, the contract is a section of its own, and a secret is never
-written down.
-"""
+NOT_FOLLOWED = ("filepath", "path", "metadata", "validator")
+"""Of an entry of the catalog: where it lies is in dvc.yaml, and the contract is a section of its own."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Datasets:
         from kedro.io import CatalogConfigResolver
 
         in_memory = {"{default}": {"type": "kedro.io.MemoryDataset"}}
-        self._resolver = CatalogConfigResolver(dict(catalog), default_runtime_patterns=in_memory)
+        self._resolver = CatalogConfigResolver(_without_secrets(catalog), default_runtime_patterns=in_memory)
         self._found: dict[str, dict[str, Any]] = {}
 
     def entry(self, name: str) -> dict[str, Any]:
@@ -79,6 +77,13 @@ def types(entry: Mapping[str, Any]) -> Iterator[str]:
     yield str(entry["type"])
     if inner:
         yield from types(inner if isinstance(inner, Mapping) else {"type": inner})
+
+
+def _without_secrets(value: Any) -> Any:
+    """Nobody's credentials are needed to plan, and none may be written down."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: _without_secrets(inner) for key, inner in value.items() if key != "credentials"}
 
 
 def check_versionable(nodes: "Sequence[Node]", datasets: Datasets) -> None:
