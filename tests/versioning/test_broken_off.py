@@ -19,19 +19,17 @@ CLEANING = "mood.data_cleaning"
 
 def broken_off(project: Versioned, after: str, how: signal.Signals, *arguments: str) -> str:
     """Start a run, and send a signal to all its processes once a node has completed; what it had logged until then."""
-    process = subprocess.Popen(
+    lines: list[str] = []
+    with subprocess.Popen(
         [sys.executable, "-u", "-m", "kedro", "run", *arguments], cwd=project.root, env=project.environment,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    lines: list[str] = []
-    for line in process.stdout:
-        lines.append(line)
-        if f"Completed node: {after}" in line:
-            os.killpg(process.pid, how)
-            break
-    lines += process.stdout.readlines()
-    assert process.wait() != 0, "".join(lines)
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if f"Completed node: {after}" in line:
+                os.killpg(process.pid, how)
+    assert process.returncode != 0, "".join(lines)
     return "".join(lines)
 
 
