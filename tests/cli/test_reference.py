@@ -1,10 +1,14 @@
 """The reference of the commands."""
 
 from click.testing import CliRunner
+from kedro.framework.project import configure_project
 
 from modelmill.cli import cli
 from modelmill.cli.reference import reference
 from modelmill.cli.registry_reference import registry_reference
+from modelmill.config import ProductConfigLoader
+from modelmill.settings import CONFIG_LOADER_ARGS
+from modelmill.versioning.project import invalidation_reference
 from tests.conftest import ROOT
 
 MODEL = (
@@ -20,6 +24,13 @@ def test_the_reference_is_what_the_commands_say() -> None:
     groups = [cli.commands["product"], cli.commands["model"], cli.commands["dvc"]]
     assert (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8") == reference(*groups)
     assert (ROOT / "docs/reference/registry.md").read_text(encoding="utf-8") == registry_reference()
+
+
+def test_the_reference_of_what_runs_again_is_what_the_plan_says() -> None:
+    """Stale: run `make docs`. It is of conf/base alone, whatever a machine has in conf/local."""
+    configure_project("modelmill")
+    loader = ProductConfigLoader(str(ROOT / "conf"), env="base", **CONFIG_LOADER_ARGS)
+    assert (ROOT / "docs/reference/invalidation.md").read_text(encoding="utf-8") == invalidation_reference(loader)
 
 
 def test_every_verb_is_in_the_reference() -> None:

@@ -101,15 +101,19 @@ def write_schema(folder: Path) -> None:
 @product.command("reference", hidden=True)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def write_reference(folder: Path) -> None:
-    """Write the references of all commands and of registry.yml, for the docs."""
+    """Write the references of all commands, of registry.yml and of what runs again, for the docs."""
     from modelmill.cli.dvc import dvc
     from modelmill.cli.model import model
     from modelmill.cli.reference import reference
     from modelmill.cli.registry_reference import registry_reference
+    from modelmill.config import ProductConfigLoader
+    from modelmill.versioning.project import invalidation_reference
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cli.md").write_text(reference(product, model, dvc), encoding="utf-8")
     (folder / "registry.md").write_text(registry_reference(), encoding="utf-8")
+    invalidation = invalidation_reference(ProductConfigLoader.of_project("base"))
+    (folder / "invalidation.md").write_text(invalidation, encoding="utf-8")
 
 
 def _row(name: str, backbone: str, reports: Path) -> dict[str, Any]:

@@ -43,13 +43,13 @@ def parameter_changes(remembered: Mapping[str, Any], now: Mapping[str, Any]) -> 
         old, new = (dict(_leaves(side.get(section, {}))) for side in (remembered, now))
         for key in [*old, *(key for key in new if key not in old)]:
             if old.get(key) != new.get(key) or (key in old) != (key in new):
-                yield Change(kind, ".".join(key), old.get(key), new.get(key))
+                yield Change(kind, ".".join(map(str, key)), old.get(key), new.get(key))
 
 
-def _leaves(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _leaves(value: Any, above: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """Every value below a mapping or list by its path; an empty one is a value."""
-    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    if not items:
+    if not (isinstance(value, Mapping | list) and value):
         yield above, value
-    for key, inner in items:
-        yield from _leaves(inner, (*above, str(key)))
+        return
+    for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+        yield from _leaves(inner, (*above, key))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from grimp import ImportGraph
@@ -46,12 +46,3 @@ class Imports:
             path = self._root.joinpath("src", *parts[:length])
             file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
             yield file.relative_to(self._root).as_posix()
-
-
-def module_of(function: Any) -> str:
-    """The module that a node's function stands in, below `functools.partial` and decorators."""
-    from inspect import unwrap
-
-    while hasattr(function, "func"):
-        function = function.func
-    return str(unwrap(function).__module__)

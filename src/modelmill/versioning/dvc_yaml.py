@@ -1,8 +1,9 @@
 """`dvc.yaml` and the files of parameters, as they follow from the stages; what a person wrote in there stays."""
 
 from collections.abc import Iterable, Mapping
-from io import StringIO
+from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import yaml
@@ -23,7 +24,7 @@ def rendered(stages: Iterable[Stage], root: Path) -> dict[str, str]:
     """The text of `dvc.yaml` and of every file of parameters, by path from the project's folder.
 
     Raises:
-        DeclarationError: when a stage that a person wrote has the name of one of ours, or writes what one of ours does.
+        DeclarationError: when a stage that a person wrote has the name of one of ours, or the file cannot be read.
     """
     stages = list(stages)
     files = {stage.parameters_file: HEAD + _dump(plain(stage.parameters)) for stage in stages}
@@ -33,8 +34,8 @@ def rendered(stages: Iterable[Stage], root: Path) -> dict[str, str]:
 def differing(files: Mapping[str, str], root: Path) -> list[str]:
     """Paths of files that are not there or say something else, and of files of parameters that nobody needs."""
     changed = [path for path, text in files.items() if not _says(root / path, text)]
-    there = {path.relative_to(root).as_posix() for path in (root / PARAMETERS).rglob("*.yaml")}
-    return [*changed, *sorted(there - set(files))]
+    there = [path for path in (root / PARAMETERS).rglob("*.yaml") if path.read_text(encoding="utf-8").startswith(HEAD)]
+    return [*changed, *sorted({path.relative_to(root).as_posix() for path in there} - set(files))]
 
 
 def write(files: Mapping[str, str], root: Path) -> list[str]:
@@ -76,21 +77,67 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _dvc_yaml(stages: list[Stage], path: Path) -> str:
-    """The file with our stages first, then those of a person, with their comments."""
-    from ruamel.yaml import YAML
-
-    editor = YAML()
-    editor.width, editor.preserve_quotes = 120, True
-    there = editor.load(path.read_text(encoding="utf-8")) if path.is_file() else None
-    whole: Any = there if there is not None else {}
-    theirs = {name: stage for name, stage in (whole.get("stages") or {}).items() if not _is_ours(stage)}
+    """The file with our stages where they stood; every other line stays as a person wrote it."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    there = _placed(text)
     ours = {SYNC: _sync_stage(), **{stage.name: _entry(stage) for stage in stages}}
-    if taken := sorted(set(ours) & set(theirs)):
+    old = [one for one in there.stages if one.is_ours]
+    theirs = {one.name for one in there.stages if not one.is_ours}
+    if taken := sorted(set(ours) & theirs):
         raise DeclarationError(f"dvc.yaml: the stage '{taken[0]}' has the name of one that is generated; rename it.")
-    whole["stages"] = {**ours, **theirs}
-    text = StringIO()
-    editor.dump(whole, text)
-    return text.getvalue()
+    new = indent(yaml.dump(ours, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), " " * there.column)
+    lines = text.splitlines(keepends=True)
+    gone = {number for one in old for number in range(one.first, one.end)}
+    at = old[0].first if old else there.below
+    kept = [("" if number in gone else line) for number, line in enumerate(lines)]
+    if there.below is None:
+        return "".join([*kept, "" if text.endswith("\n") or not text else "\n", "stages:\n", new])
+    return "".join([*kept[:at], new, *kept[at:]])
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A stage in the file: its name, whether it is ours, and its lines from `first` to before `end`."""
+
+    name: str
+    is_ours: bool
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Where the stages stand: the line below `stages:` (None when that is not there), and the column of their names."""
+
+    below: int | None
+    column: int = 2
+    stages: tuple[_Written, ...] = ()
+
+
+def _placed(text: str) -> _Placed:
+    try:
+        whole = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise DeclarationError(f"dvc.yaml cannot be read; correct it by hand.\n{error}") from error
+    for key, value in whole.value if whole else ():
+        if key.value == "stages":
+            if getattr(value, "flow_style", None) is not False:
+                raise DeclarationError("dvc.yaml: write below `stages:` one stage on each line, or take the key away.")
+            found = [
+                _Written(name.value, _is_ours(content["stages"][name.value]), name.start_mark.line, _end(stage))
+                for name, stage in value.value
+            ]
+            return _Placed(key.start_mark.line + 1, value.value[0][0].start_mark.column, tuple(found))
+    return _Placed(None)
+
+
+def _end(node: Any) -> int:
+    """The line after a value; comments below it belong to what follows."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(last, tuple) else last)
+    return int(node.end_mark.line + (node.end_mark.column > 0))
 
 
 def _is_ours(stage: Any) -> bool:

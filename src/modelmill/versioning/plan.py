@@ -6,12 +6,14 @@ A stage follows from the pipelines, the catalog and the resolved parameters of a
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from graphlib import TopologicalSorter
+from inspect import unwrap
 from typing import TYPE_CHECKING, Any
 
-from modelmill.versioning.code import Imports, module_of
+from modelmill.versioning.code import Imports
 from modelmill.versioning.given import Given
-from modelmill.versioning.outputs import Datasets, File, check_versionable
+from modelmill.versioning.outputs import Datasets, File, check_versionable, settings, types
 
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
@@ -66,7 +68,8 @@ def plan_stages(pipeline: "Pipeline", declared: Declared) -> dict[str, Stage]:
 
     Raises:
         DeclarationError: for what DVC cannot version, all of it: a dataset in memory between two stages,
-            `versioned: true`, a path outside the project, a path that two stages write.
+            `versioned: true`, a path outside the project, a path that two stages write, a node in no namespace, of
+            `functools.partial` or that takes all parameters.
     """
     datasets = Datasets(declared.catalog)
     check_versionable(pipeline.nodes, datasets)
@@ -89,12 +92,11 @@ def _stage(namespace: str, nodes: "list[Node]", datasets: Datasets, declared: De
     outputs = datasets.files(written)
     given = [one for section in _looked_up(nodes) for one in declared.given.below(section)]
     entries = {name: datasets.entry(name) for name in sorted(read | written)}
-    modules = {module_of(node.func) for node in nodes} | {
-        str(one["type"]).rpartition(".")[0] for one in entries.values()
-    }
+    modules = {unwrap(node.func).__module__ for node in nodes}
+    modules |= {kind.rpartition(".")[0] for entry in entries.values() for kind in types(entry)}
     parameters = {
         "nodes": {node.name: _wiring(node) for node in sorted(nodes)},
-        "datasets": _nested({name: _settings(entry) for name, entry in entries.items()}),
+        "datasets": _nested({name: settings(entry) for name, entry in entries.items()}),
         "parameters": _nested({name: _section(name, declared.parameters) for name in taken if name not in AROUND}),
         "sources": {address.name: address.digest for address in given if address.digest},
     }
@@ -119,15 +121,10 @@ def _looked_up(nodes: "list[Node]") -> set[str]:
 
 def _wiring(node: "Node") -> dict[str, Any]:
     """Which function a node calls with what: a change here is one of the pipeline."""
-    function = node.func
-    while hasattr(function, "func"):
-        function = function.func
-    return {"function": f"{module_of(function)}.{function.__name__}", "inputs": node.inputs, "outputs": node.outputs}
-
-
-def _settings(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """How a dataset is read and written; where it lies is in dvc.yaml, and the contract is a section of its own."""
-    return {key: value for key, value in entry.items() if key not in ("filepath", "path", "metadata", "validator")}
+    function = unwrap(node.func)
+    wiring = {"function": f"{function.__module__}.{function.__qualname__}"}
+    # Kedro's public `inputs` and `outputs` leave out which argument, or key of the result, is which dataset.
+    return {**wiring, "inputs": node._inputs, "outputs": node._outputs}
 
 
 def _section(dotted: str, parameters: Mapping[str, Any]) -> Any:
@@ -139,13 +136,14 @@ def _section(dotted: str, parameters: Mapping[str, Any]) -> Any:
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """{'a.b': 1} -> {'a': {'b': 1}}; a whole that is taken holds its parts."""
-    nested: dict[str, Any] = {}
-    for dotted in sorted(flat, key=lambda name: name.count(".")):
-        *above, last = dotted.split(".")
-        place = nested
-        for key in above:
-            place = place.setdefault(key, {})
-        if not (isinstance(place.get(last), dict) and flat[dotted] == place[last]):
-            place[last] = flat[dotted]
-    return nested
+    """{'a.b': 1} -> {'a': {'b': 1}}; parts come to what is taken of their whole."""
+    nested: Any = {}
+    for dotted, value in flat.items():
+        nested = _together(nested, reduce(lambda inner, key: {key: inner}, reversed(dotted.split(".")), value))
+    return dict(nested)
+
+
+def _together(one: Any, other: Any) -> Any:
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
+        return other
+    return {**one, **{key: _together(one[key], value) if key in one else value for key, value in other.items()}}
