@@ -31,6 +31,7 @@ TOGETHER: dict[Path_, dict[str, Any]] = {
     ("training", "strategy"): {"strategy": "fsdp", "devices": 2},
     ("pretraining", "training", "strategy"): {"strategy": "fsdp", "devices": 2},
     ("pretraining", "objective"): {"objective": "masked_lm_nsp", "architecture": {"kind": "bert"}},
+    ("signing", "approvals"): {"approvals": "required"},
     ("model",): {"model": "data/backbone", "pretraining": None},
     ("pretraining",): {"model": None, "sha256": {}, "pretraining": {"corpus": {"products": ["news_topic"]}}},
     ("pretraining", "from"): {"from": "minilm", "tokenizer": None, "architecture": None},
@@ -44,6 +45,7 @@ UNCHANGED = {
     ("review_sentiment", "task"): "there is one task",
     **{(name, "split", "validation_from"): TIME for name in PRODUCTS},
     **{(name, "split", "test_from"): TIME for name in PRODUCTS},
+    ("registry", "retired"): "no other stage of the demo may be the retired one",
     ("zh_small", "sha256"): "a backbone that is made here has none",
 }
 """Keys without another value, and why."""
@@ -178,7 +180,7 @@ def values(value: Any) -> Iterator[Any]:
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int | float):
-        yield from (value + 1, value * 2, value / 2, 0.5, 0.9)
+        yield from (value + 1, value * 2, value / 2, 0.5, 0.9, 0.01)
     elif isinstance(value, str) and value in SWAPPED:
         yield SWAPPED[value]
     elif isinstance(value, str):
@@ -187,7 +189,7 @@ def values(value: Any) -> Iterator[Any]:
         yield from (value[:-1], [*value, value[-1]])
         yield [{**one, "encoding": "gb18030"} if isinstance(one, dict) else one for one in value]
     else:
-        yield {"card": {}}
+        yield from ({"card": {}}, {"url": "https://example.com/hook"})
         yield from ({"staging": [{"metric": "accuracy", "at_least": 0.5}]}, {"config.json": "a" * 64}, {}, *WORDS)
         yield from (["review_sentiment"], ["gopher_quality"], [{"files": "data/x.txt"}], [{"kind": "swap"}], ["a", "b"])
         yield from ({"allowed": ["zh"]}, 1, True, 0.02)
