@@ -113,10 +113,13 @@ class Repository:
 
         with _in_words(), self._repo.lock:
             found = self._stage(stage.name)
+            found.save_deps(allow_missing=True)
             try:
-                self._repo.stage_cache.restore(found)
+                self._repo.stage_cache.restore(found, dry=True)
             except RunCacheNotFoundError:
                 return False
+            found.remove_outs()  # as DVC does before a run: it puts nothing in the place of what was altered
+            self._repo.stage_cache.restore(found)
             self._remember(found)
         return True
 
