@@ -1,6 +1,6 @@
 """Data that a model was made from, as dvc.lock remembers it: https://dvc.org/doc/user-guide/project-structure/dvcyaml-files"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,40 @@ def versioned_data(root: Path, name: str) -> dict[str, str]:
         path from the project's folder to DVC's hash, in the order in which they were made; empty without a dvc.lock.
         Code is left out: the commit names it.
     """
+    stages = _stages(root)
+    maker = _makers(stages)
+    order: dict[str, None] = {}
+    for stage in stages:
+        # What registers comes last: when a version is registered, dvc.lock has only the one before.
+        if stage.startswith(f"{name}-") and stage != f"{name}-registration":
+            order |= dict.fromkeys(_with_those_before(stage, stages, maker))
+    return _items(order, stages)
+
+
+def way_to_the_model(root: Path, name: str) -> list[str]:
+    """Data that a product's model follows from, in the order in which they were made, and then the model itself.
+
+    What is made on the way and read by nobody, such as reports with times in them, is left out.
+
+    Args:
+        root: the project's folder.
+        name: of the product.
+
+    Returns:
+        paths from the project's folder; empty without a dvc.lock.
+    """
+    stages = _stages(root)
+    last = f"{name}-fine_tuning"
+    if last not in stages:
+        return []
+    maker = _makers(stages)
+    order = dict.fromkeys(_with_those_before(last, stages, maker))
+    read = {item["path"] for stage in order for item in stages[stage].get("deps", ())}
+    made = [item["path"] for item in stages[last].get("outs", ())]
+    return [path for path in _items(order, stages) if path in read or path in made]
+
+
+def _stages(root: Path) -> Mapping[str, Any]:
     file = root / DVC_LOCK
     if not file.is_file():
         return {}
@@ -25,12 +59,15 @@ def versioned_data(root: Path, name: str) -> dict[str, str]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     stages: Mapping[str, Any] = yaml.load(file.read_text(encoding="utf-8"), loader)["stages"]
-    maker = {out["path"]: stage for stage, entry in stages.items() for out in entry.get("outs", ())}
-    order: dict[str, None] = {}
-    for stage in stages:
-        # What registers comes last: when a version is registered, dvc.lock has only the one before.
-        if stage.startswith(f"{name}-") and stage != f"{name}-registration":
-            order |= dict.fromkeys(_with_those_before(stage, stages, maker))
+    return stages
+
+
+def _makers(stages: Mapping[str, Any]) -> dict[str, str]:
+    return {out["path"]: stage for stage, entry in stages.items() for out in entry.get("outs", ())}
+
+
+def _items(order: Iterable[str], stages: Mapping[str, Any]) -> dict[str, str]:
+    """What stages read and wrote, without code, and DVC's hash of it."""
     found: dict[str, str] = {}
     for stage in order:
         for item in (*stages[stage].get("deps", ()), *stages[stage].get("outs", ())):

@@ -1,9 +1,11 @@
 """What DVC holds of a file at a commit."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from modelmill.errors import NotFoundError
 
 
 class Held(NamedTuple):
@@ -51,3 +53,28 @@ def _digest(files: Any, path: str) -> Held:
         why = f"cannot tell: DVC knows it, but has no copy here nor in a remote: `dvc push` it ({error})"
         return Held(None, why)
     return Held(digest.hexdigest())
+
+
+def fetch_at(root: Path, commit: str, names: Sequence[str]) -> None:
+    """Bring what `.dvc` files name at a commit from the project's remotes into its cache.
+
+    Args:
+        root: of the project, which is DVC's root.
+        commit: that holds the `.dvc` files.
+        names: of the `.dvc` files, relative to the root.
+
+    Raises:
+        NotFoundError: when no remote has it.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.scm import RevError
+
+    try:
+        with Repo(str(root)) as repo:
+            repo.fetch(targets=[str(root / name) for name in names], revs=[commit])
+    except (DvcException, RevError) as error:
+        raise NotFoundError(
+            f"the data at commit {commit} ({', '.join(names)}) are neither in DVC's cache here nor in a remote: "
+            f"`dvc push` them where they are. DVC says: {error}"
+        ) from error
