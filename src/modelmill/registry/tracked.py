@@ -1,11 +1,11 @@
 """What DVC holds of a file at a commit."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from modelmill.errors import NotFoundError
+from modelmill.errors import RegistryError
 
 
 class Held(NamedTuple):
@@ -55,8 +55,8 @@ def _digest(files: Any, path: str) -> Held:
     return Held(digest.hexdigest())
 
 
-def fetch_at(root: Path, commit: str, names: Sequence[str]) -> None:
-    """Bring what `.dvc` files name at a commit from the project's remotes into its cache.
+def fetch_at(root: Path, commit: str, names: Iterable[str]) -> None:
+    """Bring what `.dvc` files name at a commit from the project's remotes into its cache, as far as it is there.
 
     Args:
         root: of the project, which is DVC's root.
@@ -64,17 +64,18 @@ def fetch_at(root: Path, commit: str, names: Sequence[str]) -> None:
         names: of the `.dvc` files, relative to the root.
 
     Raises:
-        NotFoundError: when no remote has it.
+        RegistryError: when DVC refuses.
     """
+    import logging
+
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
     from dvc.scm import RevError
 
+    logging.getLogger("dvc").setLevel(logging.ERROR)  # it warns that the files are not in the present tree
     try:
         with Repo(str(root)) as repo:
-            repo.fetch(targets=[str(root / name) for name in names], revs=[commit])
+            above = root.resolve().relative_to(repo.scm.root_dir)  # of a commit's files Git's root is at "/"
+            repo.fetch(targets=[f"/{(above / name).as_posix()}" for name in names], revs=[commit])
     except (DvcException, RevError) as error:
-        raise NotFoundError(
-            f"the data at commit {commit} ({', '.join(names)}) are neither in DVC's cache here nor in a remote: "
-            f"`dvc push` them where they are. DVC says: {error}"
-        ) from error
+        raise RegistryError(f"DVC: {error}") from error

@@ -29,9 +29,10 @@ def environment_of(there: Path, machine: Mapping[str, Any], *, present: Mapping[
     paths = [str(there / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     found["PYTHONPATH"] = os.pathsep.join(paths)
     found |= {"OMP_NUM_THREADS": str(machine["threads"]), "MKL_NUM_THREADS": str(machine["threads"])}
+    if machine["threads"] > (os.cpu_count() or 1):
+        found["MKL_DYNAMIC"] = "FALSE"  # else MKL takes as many as there are cores, and torch follows it
     found |= {"COLUMNS": "200", "DO_NOT_TRACK": "1", "MODELMILL_ACTOR": "kedro model reproduce"}
-    asked, able = machine["instructions"], present["instructions"]
-    if asked != able and {asked, able} <= {*INSTRUCTIONS} and INSTRUCTIONS.index(asked) < INSTRUCTIONS.index(able):
+    if _is_smaller(asked := machine["instructions"], present["instructions"]):
         # https://docs.pytorch.org/docs/stable/backends.html names the first, oneDNN and MKL have their own
         found |= {"ATEN_CPU_CAPABILITY": asked.lower()}
         if asked == "AVX2":
@@ -48,6 +49,20 @@ def present_machine() -> dict[str, Any]:
     from modelmill.training.machine_module import describe_machine
 
     return describe_machine(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def machine_differences(then: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What of this machine is not as it was and cannot be set for a process: by name, (then, now)."""
+    found = {key: (then.get(key), now) for key, now in present.items() if then.get(key) != now and key != "threads"}
+    if then["device"] == "cpu":
+        found.pop("device", None)
+    if _is_smaller(then["instructions"], present["instructions"]):
+        found.pop("instructions")
+    return found
+
+
+def _is_smaller(asked: str, able: str) -> bool:
+    return {asked, able} <= {*INSTRUCTIONS} and INSTRUCTIONS.index(asked) < INSTRUCTIONS.index(able)
 
 
 def package_differences(then: Mapping[str, str], now: Mapping[str, str] | None = None) -> list[str]:

@@ -13,6 +13,7 @@ from modelmill.registry.office import Office, Outcome, Want, act, begin, version
 from modelmill.registry.recorded import way_to_the_model
 from modelmill.registry.reproduce.environment import (
     environment_of,
+    machine_differences,
     make_environment,
     package_differences,
     present_machine,
@@ -40,7 +41,7 @@ class How:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done: the commit, the data by DVC's hash, how Kedro is asked, and what is not as it was."""
+    """What would be done: the commit, the data by DVC's hash, how Kedro is asked, and what is not as it was and cannot be set."""
 
     version: int
     commit: str
@@ -61,11 +62,10 @@ def plan(office: Office, ref: Ref) -> Plan:
         made = _made(office, ref, Path(scratch))
         with checked_out(office.root, made.commit, Path(scratch) / "project", keep=False) as there:
             data = given_data(there, made.lineage["data"])
-    then, now = made.lineage["machine"], present_machine()
     return Plan(
         made.version, made.commit, made.lineage["code"]["git_dirty"], data, made.lineage["asked"],
         package_differences(made.lineage["packages"]),
-        {key: (then.get(key), now.get(key)) for key in now if then.get(key) != now.get(key)},
+        machine_differences(made.lineage["machine"], present_machine()),
     )  # fmt: skip
 
 

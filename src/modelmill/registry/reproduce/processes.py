@@ -44,15 +44,16 @@ class Logged:
                 command, cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, text=True, errors="replace",
             )  # fmt: skip
-            try:
+            with process:
                 assert process.stdout
-                for line in process.stdout:
-                    out.write(line)
-                    self.tell(line.rstrip())
-                code = process.wait()
-            finally:
-                process.kill()
-                process.wait()
+                try:
+                    for line in process.stdout:
+                        out.write(line)
+                        self.tell(line.rstrip())
+                except BaseException:  # Ctrl-C, or who is told fails: nobody waits for it any more
+                    process.kill()
+                    raise
+        code = process.returncode
         if code:
             last = "\n".join(self.log.read_text(encoding="utf-8").splitlines()[-SHOWN:])
             raise RegistryError(f"`{' '.join(command)}` ended with {code}; {self.log} has all that it said:\n{last}")

@@ -92,8 +92,14 @@ def bring_data(root: Path, there: Path, commit: str, names: Sequence[str]) -> No
     try:
         called(pull, there)
     except RegistryError:
-        fetch_at(root, commit, names)
-        called(pull, there)
+        try:
+            fetch_at(root, commit, names)
+            called(pull, there)
+        except RegistryError as error:
+            raise NotFoundError(
+                f"the data at commit {commit} ({', '.join(names)}) are neither in DVC's cache here nor in a remote: "
+                f"`dvc push` them where they are. {error.message}"
+            ) from error
 
 
 def bring_sources(root: Path, there: Path, sources: Mapping[str, str]) -> None:
