@@ -47,7 +47,7 @@ def test_a_smaller_instruction_set_is_asked_for(then: str, now: str, asked: str 
 
 
 def test_what_cannot_be_set_is_a_difference() -> None:
-    """Another processor's larger set, a GPU that is not here, another Python; threads and smaller sets are no matter."""
+    """A larger set, a GPU that is not here, another Python; threads and smaller sets are no matter."""
     then = {"device": "cpu", "threads": 4, "instructions": "AVX2", "python": "3.11.7"}
     now = {"device": "H100", "threads": 2, "instructions": "AVX512", "python": "3.12.1"}
     assert machine_differences(then, now) == {"python": ("3.11.7", "3.12.1")}

@@ -50,9 +50,11 @@ def worktrees(root: Path) -> int:
     return len(run(root, "git", "worktree", "list").splitlines())
 
 
-def read_seed(there: Path) -> int:
-    """0, if it is the committed one."""
-    return int((there / "seed").read_text()) - 1
+def look_and_fail(there: Path) -> None:
+    """What a run does that breaks off."""
+    assert there.name == "project"
+    assert (there / "seed").read_text() == "1"
+    raise ZeroDivisionError
 
 
 def test_the_project_of_a_commit_goes_again_when_it_failed(root: Path, tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ def test_the_project_of_a_commit_goes_again_when_it_failed(root: Path, tmp_path:
     first = run(root, "git", "rev-parse", "HEAD")
     (root / "seed").write_text("2")
     with pytest.raises(ZeroDivisionError), checked_out(root, first, tmp_path / "there", keep=False) as there:
-        1 / read_seed(there)
+        look_and_fail(there)
     assert not (tmp_path / "there").exists()
     assert worktrees(root) == 1
 

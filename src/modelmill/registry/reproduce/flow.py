@@ -41,7 +41,10 @@ class How:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done: the commit, the data by DVC's hash, how Kedro is asked, and what is not as it was and cannot be set."""
+    """What would be done: the commit, the data by DVC's hash, how Kedro is asked, and what is not as it was.
+
+    Of the machine that is what cannot be set.
+    """
 
     version: int
     commit: str
