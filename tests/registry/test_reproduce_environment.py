@@ -67,7 +67,7 @@ def test_torch_takes_threads_and_instruction_set_from_there() -> None:
 
 def test_packages_are_named_from_then_to_now() -> None:
     """One that is another, one that is gone, one that is new; none is a difference of nothing."""
-    then = {"a": "1", "b": "1", "c": "1"}
+    then = {"a": "1", "b": "1", "c": "1", "modelmill": "0.1.0"}  # of our own the commit says which
     assert package_differences(then, {"a": "1", "b": "2", "d": "1"}) == ["b 1 -> 2", "c 1 -> -", "d - -> 1"]
     assert package_differences(installed_packages()) == []
 

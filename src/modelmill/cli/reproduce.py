@@ -38,17 +38,17 @@ def reproduce_version(
     """
     from modelmill.cli.project import opened
     from modelmill.registry.office import Want
-    from modelmill.registry.reproduce import flow
+    from modelmill.registry.reproduce.flow import How, plan, reproduce
     from modelmill.registry.view import Ref
 
     want, asked = Want(by(options["actor"], options["reason"]), options["dry_run"]), Ref.parse(ref)
     office = opened(env)
     if want.dry_run:
-        plan = flow.plan(office, asked)
-        fields = {"name": asked.name, "dry_run": True, "changed": False, "plan": asdict(plan)}
-        print_json(document("model.reproduce", **fields)) if as_json else _print_plan(asked, plan)
+        found = plan(office, asked)
+        fields = {"name": asked.name, "dry_run": True, "changed": False, "plan": asdict(found)}
+        print_json(document("model.reproduce", **fields)) if as_json else _print_plan(asked, found)
         return
-    answer, outcome = flow.reproduce(office, asked, want, flow.How(isolate, keep, tolerance), _tell)
+    answer, outcome = reproduce(office, asked, want, How(isolate, keep, tolerance), _tell)
     if as_json:
         print_json({**answered("reproduce", outcome, want), "answer": asdict(answer)})
     else:

@@ -10,6 +10,9 @@ from modelmill.errors import NotFoundError
 from modelmill.registry.lineage import LOCK, installed_packages
 from modelmill.registry.reproduce.processes import Logged
 
+OWN = __name__.partition(".")[0]
+"""This package, of which the commit says more than a release."""
+
 INSTRUCTIONS = ("DEFAULT", "AVX2", "AVX512")
 """Of torch on x86, later ones hold the ones before."""
 
@@ -66,14 +69,14 @@ def _is_smaller(asked: str, able: str) -> bool:
 
 
 def package_differences(then: Mapping[str, str], now: Mapping[str, str] | None = None) -> list[str]:
-    """'polars 2.1.0 -> 2.0.9' for each package that is another one now; '-' where it is not there.
+    """'polars 2.1.0 -> 2.0.9' for each package of others that is another one now; '-' where it is not there.
 
     Args:
         then: version by name.
         now: by default what is installed here.
     """
     now = installed_packages() if now is None else now
-    names = sorted({*then, *now})
+    names = sorted({*then, *now} - {OWN})
     return [
         f"{name} {then.get(name, '-')} -> {now.get(name, '-')}" for name in names if then.get(name) != now.get(name)
     ]

@@ -90,11 +90,11 @@ def reproduce(office: Office, ref: Ref, want: Want, how: How, tell: Tell) -> tup
         made = _made(office, ref, Path(scratch))
     present = present_machine()
     with _home(how.keep) as home, checked_out(office.root, made.commit, home / "project", keep=bool(how.keep)) as there:
-        logged = Logged(_new_log(made), tell)
         tell(f"commit {made.commit} is checked out")
         bring_data(office.root, there, made.commit, [*given_data(there, made.lineage["data"])])
         bring_sources(office.root, there, made.lineage["sources"])
         tell("its data are there")
+        logged = Logged(_new_log(made), tell)
         environment = environment_of(there, made.lineage["machine"], present=present)
         python = Path(sys.executable)
         if how.isolate:
