@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from modelmill.errors import IntegrityError, NotFoundError
@@ -13,7 +14,7 @@ from modelmill.registry.desk import Desk
 from modelmill.registry.events import Event, Registered
 from modelmill.registry.evidence import LINEAGE, evidence_digest
 from modelmill.registry.fetch import evidence_folder
-from modelmill.registry.reproduce.origin import read_made
+from modelmill.registry.reproduce.origin import Made, read_made
 from tests.registry.conftest import Registry
 
 
@@ -58,7 +59,7 @@ def test_a_version_says_all_that_is_needed(says: Callable[..., Desk], tmp_path: 
 
 @pytest.mark.parametrize(
     ("changed", "lacking"),
-    [({}, "a Git commit"), ({"git_commit": "c", "without": "packages"}, "`packages` in lineage")],
+    [({}, "a Git commit"), ({"git_commit": "c" * 40, "without": "packages"}, "`packages` in lineage")],
 )
 def test_a_version_that_says_too_little_is_one_clear_error(
     says: Callable[..., Desk], tmp_path: Path, changed: dict[str, str], lacking: str
@@ -66,6 +67,14 @@ def test_a_version_that_says_too_little_is_one_clear_error(
     """The tiny project is in no Git repository; versions of an earlier time name no packages."""
     with pytest.raises(NotFoundError, match=f"cannot be built again.*without {lacking}"):
         read_made(says(**changed), "mood", 1, tmp_path / "read")
+
+
+def test_sources_of_packages_and_hubs_are_not_the_projects_own() -> None:
+    """They come with the environment; their names begin with the package."""
+    declared = {"mood": {"source": [{"files": "package://demo/{label}.txt"}, {"files": "data/01_raw/*.txt"}]}}
+    sources = {"demo/pos.txt": "1", "hf://datasets/x": "2", "data/01_raw/a.txt": "3"}
+    made = Made("mood", 1, "d", {"sources": sources}, declared, {}, pl.DataFrame())
+    assert made.own_sources == {"data/01_raw/a.txt": "3"}
 
 
 def test_evidence_that_was_changed_is_not_believed(says: Callable[..., Desk], tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_source_that_nobody_versioned_is_copied_as_long_as_it_is_the_same(root
     (root / "raw.txt").write_text("one")
     there = tmp_path / "there"
     there.mkdir()
-    sources = {"raw.txt": hashlib.sha256(b"one").hexdigest(), "package://demo/x.txt": "of a package"}
+    sources = {"raw.txt": hashlib.sha256(b"one").hexdigest()}
     bring_sources(root, there, sources)
     assert (there / "raw.txt").read_text() == "one"
     (there / "raw.txt").unlink()

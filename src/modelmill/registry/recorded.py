@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-DVC_LOCK = "dvc.lock"
+DVC_LOCK, REPORTS = "dvc.lock", "data/08_reporting/"
 
 
 def versioned_data(root: Path, name: str) -> dict[str, str]:
@@ -29,26 +29,21 @@ def versioned_data(root: Path, name: str) -> dict[str, str]:
 
 
 def way_to_the_model(root: Path, name: str) -> list[str]:
-    """Data that a product's model follows from, in the order in which they were made, and then the model itself.
+    """What is made on the way to a product's model, in that order, and then the model itself.
 
-    What is made on the way and read by nobody, such as reports with times in them, is left out.
+    Reports are left out, which hold times.
 
     Args:
         root: the project's folder.
         name: of the product.
 
     Returns:
-        paths from the project's folder; empty without a dvc.lock.
+        paths from the project's folder; within a stage in the order of Kedro's layers; empty without a dvc.lock.
     """
     stages = _stages(root)
     last = f"{name}-fine_tuning"
-    if last not in stages:
-        return []
-    maker = _makers(stages)
-    order = dict.fromkeys(_with_those_before(last, stages, maker))
-    read = {item["path"] for stage in order for item in stages[stage].get("deps", ())}
-    made = [item["path"] for item in stages[last].get("outs", ())]
-    return [path for path in _items(order, stages) if path in read or path in made]
+    order = dict.fromkeys(_with_those_before(last, stages, _makers(stages))) if last in stages else {}
+    return [path for path in _items(order, stages) if not path.startswith(REPORTS)]
 
 
 def _stages(root: Path) -> Mapping[str, Any]:

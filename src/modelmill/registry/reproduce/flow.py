@@ -92,7 +92,7 @@ def reproduce(office: Office, ref: Ref, want: Want, how: How, tell: Tell) -> tup
     with _home(how.keep) as home, checked_out(office.root, made.commit, home / "project", keep=bool(how.keep)) as there:
         tell(f"commit {made.commit} is checked out")
         bring_data(office.root, there, made.commit, [*given_data(there, made.lineage["data"])])
-        bring_sources(office.root, there, made.lineage["sources"])
+        bring_sources(office.root, there, made.own_sources)
         tell("its data are there")
         logged = Logged(_new_log(made), tell)
         environment = environment_of(there, made.lineage["machine"], present=present)

@@ -1,6 +1,7 @@
 """How a version was made, as its evidence says."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from modelmill.errors import IntegrityError, NotFoundError
 from modelmill.registry.desk import Desk
 from modelmill.registry.evidence import EVALUATION, LINEAGE, PREDICTIONS, evidence_digest
 from modelmill.registry.fetch import evidence_folder
+from modelmill.sources.address import HUB, PACKAGE
 
-DECLARED = "config.yml"
+DECLARED, COMMIT = "config.yml", re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 NEEDED = ("code", "asked", "machine", "packages", "data", "sources")
 """Of the lineage; versions of an earlier time have less."""
 
@@ -38,6 +40,18 @@ class Made:
     def commit(self) -> str:
         """Of Git."""
         return str(self.lineage["code"]["git_commit"])
+
+    @property
+    def own_sources(self) -> dict[str, str]:
+        """SHA-256 of the source files by name, without those that come from a package or a hub."""
+        addresses = [source["files"] for source in self.declared[self.name]["source"]]
+        packages = {one.removeprefix(PACKAGE).partition("/")[0] for one in addresses if one.startswith(PACKAGE)}
+        sources: dict[str, str] = self.lineage["sources"]
+        return {
+            name: sha256
+            for name, sha256 in sources.items()
+            if name.partition("/")[0] not in packages and not name.startswith(HUB)
+        }
 
     @property
     def figures(self) -> dict[str, float]:
@@ -72,7 +86,7 @@ def read_made(desk: Desk, name: str, version: int, folder: Path) -> Made:
     lineage = json.loads((evidence / LINEAGE).read_text(encoding="utf-8"))
     if lacking := [f"`{key}` in {LINEAGE}" for key in NEEDED if key not in lineage]:
         raise _says_too_little(name, version, lacking)
-    if lineage["code"]["git_commit"] == "none":
+    if not COMMIT.fullmatch(lineage["code"]["git_commit"]):  # it becomes an argument of git
         raise _says_too_little(name, version, ["a Git commit"])
     return Made(
         name, version, registered.digest, lineage,

@@ -108,13 +108,13 @@ def bring_sources(root: Path, there: Path, sources: Mapping[str, str]) -> None:
     Args:
         root: the project's folder.
         there: the project's folder in a worktree.
-        sources: SHA-256 by name; those of packages and hubs come from there.
+        sources: SHA-256 by path from the project's folder.
 
     Raises:
         NotFoundError: when one is not here, or is another one now.
     """
     for name, sha256 in sources.items():
-        if "://" in name or (there / name).exists():
+        if (there / name).exists():
             continue
         if not (root / name).is_file() or file_sha256(root / name) != sha256:
             raise NotFoundError(
