@@ -1,10 +1,13 @@
 """Whether what was built again is the version."""
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
+from modelmill.registry.recorded import way_to_the_model
 from modelmill.registry.reproduce.origin import Made
 from modelmill.registry.reproduce.verdict import compare, differences
 
@@ -79,3 +82,23 @@ def test_every_difference_is_named() -> None:
         "polars 2.1.0 -> -",
         "threads 1 -> 2",
     ]
+
+
+def test_the_way_goes_from_the_source_to_the_model(tmp_path: Path) -> None:
+    """Stages in their order, what is made within one too; no code, no reports, no other product."""
+    wiring = {
+        "mood-fine_tuning": ("data/train src/code.py", "data/model data/08_reporting/times.json"),
+        "mood-data_cleaning": ("data/raw", "data/clean data/train"),
+        "mood-evaluation": ("data/model", "data/predictions"),
+        "other-data_cleaning": ("data/raw", "data/other"),
+    }
+    stages = {
+        name: {
+            kind: [{"path": path, "md5": "h"} for path in paths.split()]
+            for kind, paths in zip(("deps", "outs"), pair, strict=True)
+        }
+        for name, pair in wiring.items()
+    }
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
+    assert way_to_the_model(tmp_path, "mood") == ["data/raw", "data/clean", "data/train", "data/model"]
+    assert way_to_the_model(tmp_path / "elsewhere", "mood") == []
