@@ -10,7 +10,8 @@
         ├── ApprovalError      approvals are missing                                       4
         ├── ConflictError      the registry is not as was expected; another came first     5
         ├── NotFoundError      no such model, version or request, or gone                  6
-        └── IntegrityError     what is there is not what was written                       7
+        ├── IntegrityError     what is there is not what was written                       7
+        └── EquivalentError    a version that was built again is not the same, but as good 9
 
 `assert` is for our own invariants; whoever sees an AssertionError has found a bug.
 """
@@ -89,3 +90,9 @@ class IntegrityError(RegistryError):
     """What is there is not what was written."""
 
     exit_code = 7
+
+
+class EquivalentError(RegistryError):
+    """A version that was built again has other tensors, and answers the same within the tolerance."""
+
+    exit_code = 9

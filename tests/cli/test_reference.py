@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 MODEL = (
     "list", "show", "check", "request", "approve", "reject", "promote", "rollback", "revoke", "diff", "history",
-    "verify", "reconcile", "export", "gc",
+    "verify", "reconcile", "export", "gc", "reproduce",
 )  # fmt: skip
 DVC = ("sync", "status", "used-by")
 PRODUCT = ("list", "show", "validate", "forget", "schema")

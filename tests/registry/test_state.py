@@ -8,6 +8,7 @@ from modelmill.registry.events import (
     Promoted,
     Registered,
     Rejected,
+    Reproduced,
     Requested,
     Revoked,
     RolledBack,
@@ -41,7 +42,7 @@ def revoked(version: int, fallback: int | None, stage: str = "production") -> Re
     return Revoked(actor="ann", time=at(9), version=version, stage=stage, fallback=fallback, retired="archived")
 
 
-def after(*events: Registered | Promoted | RolledBack | Revoked | Collected, versions: int = 3) -> State:
+def after(*events: Registered | Promoted | RolledBack | Revoked | Collected | Reproduced, versions: int = 3) -> State:
     """The state after some versions were registered, and more happened."""
     return fold([*(registered(version) for version in range(1, versions + 1)), *events], SPEC)
 
@@ -166,3 +167,14 @@ def test_what_becomes_of_requests() -> None:
     for last, why in ((asked(6), "requested again"), (refused, "rejected"), (promoted(1), "promoted")):
         closed = fold([registered(1), registered(2), asked(4, 2), asked(5), agreed, last], SPEC)
         assert (closed.requests[5].closed, closed.requests[4].closed) == (why, None)
+
+
+def test_a_version_that_was_built_again_stays_where_it_is() -> None:
+    """Whatever came out."""
+    again = Reproduced(
+        actor="ann", time=at(9), version=1, verdict="different", digest="d", first="data/train", differences=("seed",)
+    )
+    before, state = after(promoted(1)), after(promoted(1), again)
+    assert (state.places, state.changed, aliases_of(state, SPEC)) == (
+        before.places, before.changed, aliases_of(before, SPEC),
+    )  # fmt: skip

@@ -9,6 +9,7 @@ from modelmill.cli.changes import CHANGING
 from modelmill.cli.dvc import dvc
 from modelmill.cli.model import model
 from modelmill.cli.product import product
+from modelmill.cli.reproduce import reproduce_version
 from modelmill.cli.run import run
 
 
@@ -17,7 +18,7 @@ def cli() -> None:
     """modelmill: AI products from YAML files."""
 
 
-for command in CHANGING:
+for command in (*CHANGING, reproduce_version):
     model.add_command(command)
 cli.add_command(product)
 cli.add_command(model)

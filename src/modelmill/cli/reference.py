@@ -10,7 +10,8 @@ Beside [Kedro's own](https://docs.kedro.org/en/stable/getting-started/commands_r
 With `--json` every command of `kedro model` and `kedro dvc` prints one JSON document on stdout, whose `schema` says
 what it is, such as `modelmill.model.list/1`: the number goes up when a field changes or goes. Logs and errors go to
 stderr. A command that is refused prints `modelmill.error/1` on stdout, too: `code` (below), `kind`, `message`, and
-what each of the `gates` said. `check`, `verify` and `list` print their own document also when they end with 3 or 7.
+what each of the `gates` said. `check`, `verify`, `list` and `reproduce` print their own document also when they end
+with 3, 7 or 9.
 
 | exit code | |
 | --- | --- |
@@ -22,7 +23,8 @@ what each of the `gates` said. `check`, `verify` and `list` print their own docu
 | 5 | conflict: the registry is not as was expected |
 | 6 | no such model, version or request |
 | 7 | integrity: what is there is not what was written |
-| 8 | MLflow cannot be reached, or refuses |"""
+| 8 | MLflow cannot be reached, or refuses |
+| 9 | a version that was built again has other tensors, and answers the same within the tolerance |"""
 
 
 def reference(*groups: click.Group) -> str:

@@ -149,8 +149,31 @@ class Collected(_Event):
     version: int
 
 
+class Reproduced(_Event):
+    """A version was built again: `digest` is of what came out, `first` the first artifact on the way that differs.
+
+    `differences` are those of what it was made from.
+    """
+
+    kind: Literal["reproduced"] = "reproduced"
+    version: int
+    verdict: Literal["identical", "equivalent", "different"]
+    digest: str
+    first: str | None
+    differences: tuple[str, ...]
+
+
 Event = Annotated[
-    Registered | Requested | Approved | Rejected | Promoted | RolledBack | Revoked | Reconciled | Collected,
+    Registered
+    | Requested
+    | Approved
+    | Rejected
+    | Promoted
+    | RolledBack
+    | Revoked
+    | Reconciled
+    | Collected
+    | Reproduced,
     Field(discriminator="kind"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -41,7 +41,8 @@ def code_lineage(root: Path) -> dict[str, str]:
 
 def installed_packages() -> dict[str, str]:
     """Version of every distribution that is installed here, by its normalised name (PEP 503)."""
-    found = {re.sub(r"[-_.]+", "-", one.metadata["Name"]).lower(): one.version for one in distributions()}
+    first_last = reversed([*distributions()])  # of two with one name Python imports the one that is found first
+    found = {re.sub(r"[-_.]+", "-", one.metadata["Name"]).lower(): one.version for one in first_last}
     return dict(sorted(found.items()))
 
 

@@ -15,6 +15,7 @@ from modelmill.registry.events import (
     Reconciled,
     Registered,
     Rejected,
+    Reproduced,
     Requested,
     Revoked,
     RolledBack,
@@ -132,6 +133,9 @@ def describe(event: Event, state: State) -> str:
             what = f"aliases were set right: {', '.join(moved)}"
         case Collected():
             what = f"the files of version {event.version} were deleted"
+        case Reproduced():
+            first = f", from {event.first} on" if event.first else ""
+            what = f"version {event.version} was built again: {event.verdict}{first}"
     return what
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from modelmill.errors import RegistryError
+
 
 class Held(NamedTuple):
     """SHA-256 of the content that DVC holds, or what is the problem."""
@@ -51,3 +53,29 @@ def _digest(files: Any, path: str) -> Held:
         why = f"cannot tell: DVC knows it, but has no copy here nor in a remote: `dvc push` it ({error})"
         return Held(None, why)
     return Held(digest.hexdigest())
+
+
+def fetch_at(root: Path, commit: str, names: Iterable[str]) -> None:
+    """Bring what `.dvc` files name at a commit from the project's remotes into its cache, as far as it is there.
+
+    Args:
+        root: of the project, which is DVC's root.
+        commit: that holds the `.dvc` files.
+        names: of the `.dvc` files, relative to the root.
+
+    Raises:
+        RegistryError: when DVC refuses.
+    """
+    import logging
+
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.scm import RevError
+
+    logging.getLogger("dvc").setLevel(logging.ERROR)  # it warns that the files are not in the present tree
+    try:
+        with Repo(str(root)) as repo:
+            above = root.resolve().relative_to(repo.scm.root_dir)  # of a commit's files Git's root is at "/"
+            repo.fetch(targets=[f"/{(above / name).as_posix()}" for name in names], revs=[commit])
+    except (DvcException, RevError) as error:
+        raise RegistryError(f"DVC: {error}") from error

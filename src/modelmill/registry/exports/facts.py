@@ -88,14 +88,14 @@ def differences(first: Facts, second: Facts) -> dict[str, Any]:
     return {
         "first": _head(first),
         "second": _head(second),
-        "metrics": _pairs(first.details["metrics"], second.details["metrics"], same=True),
-        "declaration": _pairs(_flat(first.declared), _flat(second.declared)),
-        "data": _pairs(_flat(_data(first)), _flat(_data(second))),
-        "backbone": _pairs(_flat(first.lineage.get("backbone", {})), _flat(second.lineage.get("backbone", {}))),
-        "code": _pairs(_code(first), _code(second)),
-        "labels": _pairs({"labels": first.labels}, {"labels": second.labels}),
-        "packages": _pairs(_packages(first), _packages(second)),
-        "gates": _pairs(_gates(first), _gates(second)),
+        "metrics": pairs(first.details["metrics"], second.details["metrics"], same=True),
+        "declaration": pairs(flat(first.declared), flat(second.declared)),
+        "data": pairs(flat(_data(first)), flat(_data(second))),
+        "backbone": pairs(flat(first.lineage.get("backbone", {})), flat(second.lineage.get("backbone", {}))),
+        "code": pairs(_code(first), _code(second)),
+        "labels": pairs({"labels": first.labels}, {"labels": second.labels}),
+        "packages": pairs(_packages(first), _packages(second)),
+        "gates": pairs(_gates(first), _gates(second)),
     }
 
 
@@ -125,19 +125,20 @@ def _gates(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _pairs(first: Mapping[str, Any], second: Mapping[str, Any], *, same: bool = False) -> dict[str, list[Any]]:
+def pairs(first: Mapping[str, Any], second: Mapping[str, Any], *, same: bool = False) -> dict[str, list[Any]]:
+    """Name to [first, second] of what differs, or with `same` of all; None for what is not there."""
     keys = dict.fromkeys([*first, *second])
     return {key: [first.get(key), second.get(key)] for key in keys if same or first.get(key) != second.get(key)}
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
     """{'a': {'b': 1}} -> {'a.b': 1}; lists stay whole."""
     if not isinstance(value, dict):
         return {prefix: value}
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, inner in value.items():
-        flat |= _flat(inner, f"{prefix}.{key}" if prefix else str(key))
-    return flat
+        found |= flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    return found
 
 
 def _reports(folder: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Building a registered version again from its lineage, and saying whether it is the same."""
