@@ -16,6 +16,7 @@ from modelmill.specs.backbone import ancestry
 from modelmill.specs.files import hint
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.resolve import report
+from modelmill.versioning.plan import sections_looked_up
 from modelmill.versioning.tracked import check_recorded
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class ProjectHooks:
         """Sources that are not on this machine or not what DVC recorded, and inputs of a partial run that nothing has
         made yet.
         """
-        sections = set().union(*map(sections_looked_up_by, pipeline.nodes))
+        sections = sections_looked_up(pipeline.nodes)
         if problems := self._loader.missing_sources(sections):
             raise DeclarationError(report(problems))
         check_recorded((address for *_, address in self._loader.addresses_in(sections)), self._root)
@@ -185,9 +186,3 @@ def tracked_name(node: "Node") -> str | None:
     """The product or backbone of a node, if its pipeline is one that MLflow sees."""
     stage = (node.namespace or "").partition(".")[2]
     return root_of(node) if stage in TRACKED else None
-
-
-def sections_looked_up_by(node: "Node") -> set[str]:
-    """Sections of the parameters whose addresses the node looks up: it is told where the project lies."""
-    taken = {name.removeprefix("params:") for name in node.inputs if name.startswith("params:")}
-    return taken - {"project_root"} if "project_root" in taken else set()

@@ -65,7 +65,8 @@ def locate_files(address: str, root: Path) -> list[LocatedFile]:
     if "{label}" in pattern and None in labels:
         unclear = found[labels.index(None)]
         raise SourceError(f"{address}: cannot tell the label of {unclear}; use only `*` beside {{label}}.")
-    return [LocatedFile(p, _shown(p, address, root), label) for p, label in zip(found, labels, strict=True)]
+    home, prefix = _home(address, root)
+    return [LocatedFile(p, _shown(p, home, prefix), label) for p, label in zip(found, labels, strict=True)]
 
 
 def why_missing(address: str, root: Path) -> str | None:
@@ -150,9 +151,14 @@ def _label_in(relative: str, pattern: str) -> str | None:
     return match.groupdict().get("label") if match else None
 
 
-def _shown(path: Path, address: str, root: Path) -> str:
+def _home(address: str, root: Path) -> tuple[Path, str]:
+    """The folder from which the files of an address are named, and what stands before their names."""
+    if not address.startswith(PACKAGE):
+        return root, ""
+    package = address.removeprefix(PACKAGE).partition("/")[0]
+    return package_folder(package, address), f"{package}/"
+
+
+def _shown(path: Path, home: Path, prefix: str) -> str:
     """A name that says the same on every machine."""
-    if address.startswith(PACKAGE):
-        package = address.removeprefix(PACKAGE).partition("/")[0]
-        return f"{package}/{path.relative_to(package_folder(package, address)).as_posix()}"
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+    return f"{prefix}{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else path.as_posix()

@@ -4,7 +4,7 @@ A stage follows from the pipelines, the catalog and the resolved parameters of a
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from graphlib import TopologicalSorter
@@ -90,7 +90,7 @@ def _stage(namespace: str, nodes: "list[Node]", datasets: Datasets, declared: De
     written = {name for node in nodes for name in node.outputs}
     taken = sorted(name.removeprefix("params:") for name in inputs - read)
     outputs = datasets.files(written)
-    given = [one for section in _looked_up(nodes) for one in declared.given.below(section)]
+    given = [one for section in sections_looked_up(nodes) for one in declared.given.below(section)]
     entries = {name: datasets.entry(name) for name in sorted(read | written)}
     modules = {unwrap(node.func).__module__ for node in nodes}
     modules |= {kind.rpartition(".")[0] for entry in entries.values() for kind in types(entry)}
@@ -113,7 +113,7 @@ def _stage(namespace: str, nodes: "list[Node]", datasets: Datasets, declared: De
     )
 
 
-def _looked_up(nodes: "list[Node]") -> set[str]:
+def sections_looked_up(nodes: "Iterable[Node]") -> set[str]:
     """Sections whose addresses nodes look up: those who are told where the project lies."""
     looking = (node.inputs for node in nodes if "params:project_root" in node.inputs)
     return {name.removeprefix("params:") for inputs in looking for name in inputs if name.startswith("params:")}

@@ -110,10 +110,14 @@ class Repository:
     def restore(self, stage: Stage) -> bool:
         """Bring results back that DVC has kept of an earlier run with the same inputs, code and parameters."""
         from dvc.stage.cache import RunCacheNotFoundError
+        from dvc_data.hashfile.hash_info import HashInfo
 
         with _in_words(), self._repo.lock:
             found = self._stage(stage.name)
-            found.save_deps(allow_missing=True)
+            if found.changed_stage() or not found.deps_cached():
+                found.save_deps(allow_missing=True)
+                for out in found.outs:  # else DVC takes what the former inputs gave for what these give
+                    out.hash_info = HashInfo()
             try:
                 self._repo.stage_cache.restore(found, dry=True)
             except RunCacheNotFoundError:
