@@ -199,6 +199,10 @@ def test_parameters_of_a_stage_that_is_gone_go_and_others_stay(tmp_path: Path, s
     ("text", "message"),
     [
         ("stages:\n  p-first:\n    cmd: mine\n", "'p-first' has the name of one that is generated; rename it"),
+        (
+            "stages:\n  mine:\n    cmd: x\n    outs: [a, {data/clean.txt: {persist: true}}]\n",
+            "dvc.yaml:2: the stage 'mine' writes data/clean.txt, as the generated 'p-first' does",
+        ),
         ("stages: {mine: {cmd: x}}\n", "one stage on each line"),
         ("stages: [\n", "cannot be read"),
     ],

@@ -24,7 +24,8 @@ def rendered(stages: Iterable[Stage], root: Path) -> dict[str, str]:
     """The text of `dvc.yaml` and of every file of parameters, by path from the project's folder.
 
     Raises:
-        DeclarationError: when a stage that a person wrote has the name of one of ours, or the file cannot be read.
+        DeclarationError: when a stage that a person wrote has the name of one of ours or writes what one of ours does,
+            or the file cannot be read.
     """
     stages = list(stages)
     files = {stage.parameters_file: HEAD + _dump(plain(stage.parameters)) for stage in stages}
@@ -82,9 +83,7 @@ def _dvc_yaml(stages: list[Stage], path: Path) -> str:
     there = _placed(text)
     ours = {SYNC: _sync_stage(), **{stage.name: _entry(stage) for stage in stages}}
     old = [one for one in there.stages if one.is_ours]
-    theirs = {one.name for one in there.stages if not one.is_ours}
-    if taken := sorted(set(ours) & theirs):
-        raise DeclarationError(f"dvc.yaml: the stage '{taken[0]}' has the name of one that is generated; rename it.")
+    _check_theirs(there, stages, set(ours))
     new = indent(yaml.dump(ours, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1000), " " * there.column)
     lines = text.splitlines(keepends=True)
     gone = {number for one in old for number in range(one.first, one.end)}
@@ -97,10 +96,11 @@ def _dvc_yaml(stages: list[Stage], path: Path) -> str:
 
 @dataclass(frozen=True)
 class _Written:
-    """A stage in the file: its name, whether it is ours, and its lines from `first` to before `end`."""
+    """A stage in the file: its name, whether it is ours, what it writes, and its lines from `first` to before `end`."""
 
     name: str
     is_ours: bool
+    writes: tuple[str, ...]
     first: int
     end: int
 
@@ -125,8 +125,9 @@ def _placed(text: str) -> _Placed:
             if getattr(value, "flow_style", None) is not False:
                 raise DeclarationError("dvc.yaml: write below `stages:` one stage on each line, or take the key away.")
             found = [
-                _Written(name.value, _is_ours(content["stages"][name.value]), name.start_mark.line, _end(stage))
+                _Written(name.value, _is_ours(said), _written(said), name.start_mark.line, _end(stage))
                 for name, stage in value.value
+                for said in [content["stages"][name.value]]
             ]
             return _Placed(key.start_mark.line + 1, value.value[0][0].start_mark.column, tuple(found))
     return _Placed(None)
@@ -138,6 +139,26 @@ def _end(node: Any) -> int:
         last = node.value[-1]
         return _end(last[1] if isinstance(last, tuple) else last)
     return int(node.end_mark.line + (node.end_mark.column > 0))
+
+
+def _check_theirs(there: "_Placed", stages: list[Stage], names: set[str]) -> None:
+    """A stage of a person must not be in the way of ours."""
+    made = {file.path: stage.name for stage in stages for file in stage.outputs}
+    for one in there.stages:
+        if one.is_ours:
+            continue
+        place = f"dvc.yaml:{one.first + 1}: the stage '{one.name}'"
+        if one.name in names:
+            raise DeclarationError(f"{place} has the name of one that is generated; rename it.")
+        for path in filter(made.__contains__, one.writes):
+            raise DeclarationError(f"{place} writes {path}, as the generated '{made[path]}' does; take it out of one.")
+
+
+def _written(stage: Any) -> tuple[str, ...]:
+    """Paths that a stage writes, as they stand in the file."""
+    kinds = stage if isinstance(stage, Mapping) else {}
+    entries = [entry for kind in KEPT_BY for entry in kinds.get(kind) or ()]
+    return tuple(str(next(iter(entry)) if isinstance(entry, Mapping) else entry) for entry in entries)
 
 
 def _is_ours(stage: Any) -> bool:
