@@ -45,13 +45,12 @@ test: .venv/.installed lint  ## lint, types, layers, tests
 test-slow: .venv/.installed  ## the proofs that take minutes or a browser
 	$(BIN)/pytest -m slow
 
-lint: .venv/.installed  ## packages, style, types, layers, stages of DVC
+lint: .venv/.installed  ## packages, style, types, layers
 	$(BIN)/pip check
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/kedro dvc sync --check
 
 bench: .venv/.installed  ## speed, beside a peer in the same run; results in benchmarks/results
 	for script in benchmarks/[!_]*.py; do $(BIN)/python $$script || exit 1; done

@@ -17,6 +17,7 @@ from modelmill.specs.files import hint
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.resolve import report
 from modelmill.versioning.plan import sections_looked_up
+from modelmill.versioning.repository import is_versioned
 from modelmill.versioning.tracked import check_recorded
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class ProjectHooks:
             raise UserError(
                 f"{parallel[0]} is not supported: processes get no hooks, so MLflow would see nothing, and "
                 "threads share one random state, so no run could be repeated. Leave --runner out."
+            )
+        if is_versioned(self._root) and "StageRunner" not in str(run_params.get("runner")):
+            raise UserError(
+                "this project is under DVC, and only the runner of `kedro run` notes there what ran. Leave --runner "
+                "out; in Python: `session.run(..., runner=modelmill.runner.StageRunner())`."
             )
         self._check_inputs(pipeline, catalog)
         owners = ((node, tracked_name(node)) for node in pipeline.nodes)

@@ -13,7 +13,7 @@ from kedro.runner.task import Task
 
 from modelmill.config import ProductConfigLoader
 from modelmill.errors import DeclarationError
-from modelmill.versioning.dvc_yaml import differing, rendered, write
+from modelmill.versioning.dvc_yaml import differing, rendered, says, write
 from modelmill.versioning.journal import Journal
 from modelmill.versioning.outputs import Datasets
 from modelmill.versioning.plan import Stage
@@ -84,8 +84,10 @@ class StageRunner(SequentialRunner):
             _warn_of_stale(stages, asked, repository)
         work = _Work(self, pipeline, catalog, hook_manager, run_id)
         datasets = Datasets(loader["catalog"])
-        for name in (name for name in stages if name in asked):
-            self._run_stage(stages[name], work, _Files(root, stages[name], repository, datasets))
+        to_run = [stage for name, stage in stages.items() if name in asked]
+        code = repository.code(to_run)  # what this process imports, whatever happens to the files meanwhile
+        for stage in to_run:
+            self._run_stage(stage, work, _Files(root, stage, repository, datasets, code))
 
     def _run_stage(self, stage: Stage, work: "_Work", files: "_Files") -> None:
         nodes = [node for node in work.pipeline.nodes if node.name in stage.nodes]
@@ -94,11 +96,14 @@ class StageRunner(SequentialRunner):
         if whole and not under_dvc() and not self._force and _is_there(stage, repository):
             work.skip(nodes)
             return
-        journal = files.journal()
+        follows = files.follows()
+        journal = Journal(files.root, stage.name, follows)
         if self._force or not whole:
             journal.forget()
+        going_on = True
         for node in nodes:
-            if journal.finished(node.name, files.written(node)):
+            going_on = going_on and not _reads_the_run(node) and journal.finished(node.name, files.written(node))
+            if going_on:
                 log.info("%s: finished in a run that was broken off, skipped", node.name)
                 work.skip([node])
                 continue
@@ -108,7 +113,7 @@ class StageRunner(SequentialRunner):
         if not whole:
             log.info("%s: only a part was asked for, so it does not count as done", stage.name)
         elif not under_dvc():
-            repository.remember(stage.name)
+            _remember(stage, files, follows)
         journal.forget()
 
 
@@ -145,13 +150,16 @@ class _Work:
 class _Files:
     """What a stage's nodes write."""
 
-    def __init__(self, root: Path, stage: Stage, repository: Repository, datasets: Datasets) -> None:
-        self.repository = repository
-        self._root, self._stage, self._datasets = root, stage, datasets
+    def __init__(
+        self, root: Path, stage: Stage, repository: Repository, datasets: Datasets, code: Mapping[str, str | None]
+    ) -> None:
+        self.root, self.repository = root, repository
+        self._stage, self._datasets, self._code = stage, datasets, code
 
-    def journal(self) -> Journal:
-        """Of the stage, as far as it follows from the same as now."""
-        return Journal(self._root, self._stage.name, self.repository.fingerprint(self._stage))
+    def follows(self) -> dict[str, Any]:
+        """What the results follow from: the inputs as they lie there, the code as it was when the run began."""
+        now = self.repository.fingerprint(self._stage)
+        return {**now, "files": {path: self._code.get(path, hash_) for path, hash_ in now["files"].items()}}
 
     def written(self, node: "Node") -> dict[str, str | None]:
         """The hash of each result of a node by path; None for one that is not there, or in memory only."""
@@ -174,6 +182,23 @@ def _is_there(stage: Stage, repository: Repository) -> bool:
     return True
 
 
+def _reads_the_run(node: "Node") -> bool:
+    """Whether a node notes from which commit and in which run of MLflow: of a run that was broken off it is another."""
+    return any(name.endswith(".mlflow_run") for name in node.inputs)
+
+
+def _remember(stage: Stage, files: _Files, follows: Mapping[str, Any]) -> None:
+    """Note that a stage ran, if what it follows is still there as it was read: DVC notes what lies there at the end."""
+    now = files.repository.fingerprint(stage)["files"]
+    changed = [path for path, hash_ in now.items() if follows["files"][path] != hash_]
+    if not changed and not says(stage, files.root):
+        changed = [stage.parameters_file]
+    if changed:
+        log.warning("%s: %s changed while it ran, so it does not count as done; run it again", stage.name, changed[0])
+    else:
+        files.repository.remember(stage.name)
+
+
 def _check_in_step(differing: list[str]) -> None:
     """Under DVC nothing is written that DVC has read already."""
     if differing:
@@ -185,11 +210,13 @@ def _check_in_step(differing: list[str]) -> None:
 
 def _warn_of_stale(stages: Mapping[str, Stage], asked: set[str], repository: Repository) -> None:
     """A part of a pipeline reads what earlier stages made; if they would make something else now, say so."""
-    maker = {file.path: stage for stage in stages.values() for file in stage.outputs}
-    read = {path for name in asked for path in stages[name].inputs}
-    above = {maker[path].name: maker[path] for path in sorted(read) if path in maker}
-    for stage in above.values():
-        if stage.name not in asked and (changes := repository.changes(stage)):
+    maker = {file.path: name for name, stage in stages.items() for file in stage.outputs}
+    above = set(asked)
+    for name in reversed([*stages]):  # each stands after those whose results it reads
+        if name in above:
+            above |= {maker[path] for path in stages[name].inputs if path in maker}
+    for stage in (stage for name, stage in stages.items() if name in above - asked):
+        if changes := repository.changes(stage):
             log.warning(
                 "%s is stale and not run; what it made is read as it is: %s. `kedro run --namespaces %s` runs it.",
                 stage.name, changes[0], stage.namespace,

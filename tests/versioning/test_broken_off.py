@@ -152,3 +152,36 @@ def test_a_part_of_a_stage_is_not_the_stage(committed: Versioned, tmp_path: Path
     assert "mood-evaluation: only a part was asked for, so it does not count as done" in told
     assert "mood-fine_tuning is stale and not run; what it made is read as it is" in told
     assert noted(project)["mood-evaluation"] == before["mood-evaluation"]
+
+
+@pytest.mark.slow
+def test_what_changes_while_a_stage_runs_is_not_taken_for_what_it_ran_from(
+    committed: Versioned, tmp_path: Path
+) -> None:
+    """Code is edited while a stage runs: the stage is not noted, and says so; nothing brings its results back later."""
+    project = committed.copy(tmp_path / "project")
+    product = project.yaml("conf/base/products/mood.yml")
+    product["mood"]["evaluation"]["seed"] = 5
+    project.declare("products", product)
+    before = noted(project)["mood-evaluation"]
+    report = project.root / "src/modelmill/evaluation/report.py"
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "kedro", "run"], cwd=project.root, env=project.environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "Completed node: mood.evaluation." in line and "# edited" not in report.read_text():
+                report.write_text(report.read_text() + "# edited\n")
+    assert "mood-evaluation: src/modelmill/evaluation/report.py changed while it ran" in "".join(lines)
+    assert noted(project)["mood-evaluation"] == before
+    assert "mood-evaluation" in ran(project.kedro("run"))[0]
+
+
+def test_another_runner_is_refused(committed: Versioned) -> None:
+    """It would note nothing, and lineage would name the data of the run before."""
+    done = committed.kedro("run", "--runner", "SequentialRunner", check=False)
+    assert done.returncode == 1
+    assert "Leave --runner out" in done.stderr

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from modelmill.errors import DataError
 from modelmill.versioning.changes import Change, parameter_changes
 from modelmill.versioning.code import Imports
 from modelmill.versioning.given import Address, Given
@@ -108,6 +109,15 @@ def test_there_is_a_difference_if_and_only_if_the_values_differ(one: Any, other:
     """However nested."""
     found = list(parameter_changes({"parameters": {"p": one}}, {"parameters": {"p": other}}))
     assert bool(found) is (one != other)
+
+
+def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
+    """With what to do."""
+    path = tmp_path / ".dvc/tmp/modelmill/p-s.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    with pytest.raises(DataError, match=r"p-s\.json is damaged .* delete it"):
+        Journal(tmp_path, "p-s", {})
 
 
 def test_a_journal_is_of_what_a_stage_followed(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from kedro.pipeline import Node, Pipeline
 
 from modelmill.errors import DeclarationError
-from modelmill.versioning.dvc_yaml import OURS, differing, rendered, write
+from modelmill.versioning.dvc_yaml import OURS, _parameters, differing, rendered, write
 from modelmill.versioning.given import Given
 from modelmill.versioning.outputs import Datasets
 from modelmill.versioning.plan import Declared, Stage, plan_stages
@@ -203,6 +205,7 @@ def test_parameters_of_a_stage_that_is_gone_go_and_others_stay(tmp_path: Path, s
             "stages:\n  mine:\n    cmd: x\n    outs: [a, {data/clean.txt: {persist: true}}]\n",
             "dvc.yaml:2: the stage 'mine' writes data/clean.txt, as the generated 'p-first' does",
         ),
+        ("- a\n", "expected keys such as `stages:` at the top"),
         ("stages: {mine: {cmd: x}}\n", "one stage on each line"),
         ("stages: [\n", "cannot be read"),
     ],
@@ -231,3 +234,20 @@ def test_kinds_of_results_are_written_as_dvc_has_them(tmp_path: Path) -> None:
         "plots": [{"data/c.csv": {"cache": False, "x": "step"}}],
         "meta": OURS,
     }
+
+
+@given(
+    st.one_of(
+        st.from_regex(r"[-+]?[0-9._]*[eE]?[-+]?[0-9]*", fullmatch=True),
+        st.from_regex(r"0[ox]?[0-7]+", fullmatch=True),
+        st.sampled_from(["yes", "null", "~", "", ".inf", "1e3", "08", "0o17", "2026-11-24", "1:30", "#", "- a", "{"]),
+        st.text(),
+    )
+)
+def test_dvc_reads_the_text_that_was_declared(value: str) -> None:
+    """As text, and the same: PyYAML writes YAML 1.1, DVC reads 1.2, where `1e3` and `08` are numbers."""
+    from ruamel.yaml import YAML
+
+    stage = Stage("p-s", "p.s", (), (), (), (), {"parameters": {"p": {value or "k": value}}})
+    text = _parameters(stage)
+    assert YAML(typ="safe").load(text) == {"parameters": {"p": {value or "k": value}}}

@@ -1,15 +1,18 @@
 """`kedro dvc ...`: what is versioned, and what would run again."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from modelmill.cli.options import shared
 from modelmill.cli.output import document, logs_to_stderr, print_json
 from modelmill.errors import DataError
+
+if TYPE_CHECKING:
+    from modelmill.config import ProductConfigLoader
+    from modelmill.versioning.plan import Stage
 
 
 @click.group()
@@ -26,7 +29,7 @@ def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
     from modelmill.versioning.dvc_yaml import DVC_YAML, differing, rendered, write
     from modelmill.versioning.repository import Repository, is_versioned, under_dvc
 
-    root, stages = _stages(env)
+    loader, root, stages = _stages(env)
     files = rendered(stages.values(), root)
     changed = differing(files, root) if check else write(files, root)
     if as_json:
@@ -37,7 +40,7 @@ def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
         raise DataError(f"{len(changed)} file(s) are stale; `kedro dvc sync` writes them.")
     if under_dvc() and DVC_YAML in changed:
         raise DataError("the stages themselves have changed; dvc.yaml was written anew, start `dvc repro` once more.")
-    if not check and not under_dvc() and is_versioned(root) and not (env or "KEDRO_ENV" in os.environ):
+    if not check and not under_dvc() and is_versioned(root) and loader.of_default_environment:
         Repository(root).remember_sync()
 
 
@@ -49,7 +52,7 @@ def show_status(names: tuple[str, ...], as_json: bool, env: str | None) -> None:
     from modelmill.cli.output import print_table
     from modelmill.versioning.status import status_of
 
-    root, stages = _stages(env)
+    _, root, stages = _stages(env)
     rows = status_of(stages, root, names)
     if as_json:
         print_json(document("dvc.status", stages=[asdict(row) for row in rows]))
@@ -92,9 +95,9 @@ def _first(changes: tuple[Any, ...], most: int = 4) -> str:
     return "\n".join([*lines, f"... {len(changes) - most} more"] if len(changes) > most else lines)
 
 
-def _stages(env: str | None) -> tuple[Path, Any]:
+def _stages(env: str | None) -> "tuple[ProductConfigLoader, Path, dict[str, Stage]]":
     from modelmill.config import ProductConfigLoader
     from modelmill.versioning.project import stages_of
 
     loader = ProductConfigLoader.of_project(env)
-    return Path(loader.conf_source).parent, stages_of(loader)
+    return loader, Path(loader.conf_source).parent, stages_of(loader)

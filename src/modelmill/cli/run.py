@@ -10,7 +10,9 @@ RUNNER = "modelmill.runner.StageRunner"
 
 def _run(force: bool, runner: str | None, runner_params: dict[str, Any], **options: Any) -> Any:
     if force and runner:
-        raise click.UsageError(f"--force is of the runner that skips stages; {runner} runs everything anyway")
+        raise click.UsageError(
+            f"--force is of the runner that skips stages, and {runner} is another; leave one of them out"
+        )
     given = {**runner_params, "force": True} if force else runner_params
     assert kedro_run.callback
     return kedro_run.callback(runner=runner or RUNNER, runner_params=given, **options)

@@ -1,5 +1,6 @@
 """`dvc.yaml` and the files of parameters, as they follow from the stages; what a person wrote in there stays."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,13 @@ def rendered(stages: Iterable[Stage], root: Path) -> dict[str, str]:
             or the file cannot be read.
     """
     stages = list(stages)
-    files = {stage.parameters_file: HEAD + _dump(plain(stage.parameters)) for stage in stages}
+    files = {stage.parameters_file: _parameters(stage) for stage in stages}
     return {DVC_YAML: _dvc_yaml(stages, root / DVC_YAML), **files}
+
+
+def says(stage: Stage, root: Path) -> bool:
+    """Whether the file of parameters on disk is that of the stage."""
+    return _says(root / stage.parameters_file, _parameters(stage))
 
 
 def differing(files: Mapping[str, str], root: Path) -> list[str]:
@@ -62,6 +68,10 @@ def plain(value: Any) -> Any:
     return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
+def _parameters(stage: Stage) -> str:
+    return HEAD + _dump(plain(stage.parameters))
+
+
 def _says(path: Path, text: str) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == text
 
@@ -71,10 +81,20 @@ def _dump(value: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """No anchors: two stages with one list are two lists."""
+    """No anchors: two stages with one list are two lists. Text that YAML 1.2, which DVC reads, would take for a number
+    (`1e3`, `08`) is quoted; PyYAML knows 1.1.
+    """
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    number = re.match(r"[-+]?\.?\d", value)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="'" if number else None)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _dvc_yaml(stages: list[Stage], path: Path) -> str:
@@ -117,9 +137,11 @@ class _Placed:
 def _placed(text: str) -> _Placed:
     try:
         whole = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text) or {}
+        content = yaml.load(text, Loader=yaml.BaseLoader) or {}  # all text: a stage may be called `1` or `yes`
     except yaml.YAMLError as error:
         raise DeclarationError(f"dvc.yaml cannot be read; correct it by hand.\n{error}") from error
+    if whole is not None and not isinstance(whole, yaml.MappingNode):
+        raise DeclarationError("dvc.yaml: expected keys such as `stages:` at the top; correct it by hand.")
     for key, value in whole.value if whole else ():
         if key.value == "stages":
             if getattr(value, "flow_style", None) is not False:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from modelmill.errors import DataError
 from modelmill.files import write_whole
 
 
@@ -23,7 +24,10 @@ class Journal:
         """
         self._path = root / ".dvc" / "tmp" / "modelmill" / f"{stage}.json"
         self._follows = follows
-        said = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
+        try:
+            said = json.loads(self._path.read_text(encoding="utf-8")) if self._path.is_file() else {}
+        except ValueError as error:
+            raise DataError(f"{self._path} is damaged ({error}); delete it: the stage begins anew.") from error
         self._nodes: dict[str, dict[str, str | None]] = said["nodes"] if said.get("follows") == follows else {}
 
     def finished(self, node: str, written: dict[str, str | None]) -> bool:

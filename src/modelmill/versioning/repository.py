@@ -1,7 +1,7 @@
 """The one door to DVC: what changed since a stage ran, remembering that it ran, and bringing results back."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,7 +56,8 @@ class Repository:
     @cached_property
     def _stages(self) -> dict[str, Any]:
         """DVC's own stages by name, read once: of what is remembered they are told."""
-        return {stage.name: stage for stage in self._repo.stage.load_all(str(self._root / DVC_YAML))}
+        with _in_words():
+            return {stage.name: stage for stage in self._repo.stage.load_all(str(self._root / DVC_YAML))}
 
     def _stage(self, name: str) -> Any:
         return self._stages[name]
@@ -88,6 +89,16 @@ class Repository:
         """What the results of a stage follow from, now: its parameters, and the hash of every file."""
         deps = [dep for dep in self._stage(stage.name).deps if dep.def_path != stage.parameters_file]
         return {"parameters": plain(stage.parameters), "files": {dep.def_path: _present(dep) for dep in deps}}
+
+    def code(self, stages: Iterable[Stage]) -> dict[str, str | None]:
+        """The hash of every file of the code of stages, as it lies there."""
+        known: dict[str, str | None] = {}
+        for stage in stages:
+            own = set(stage.code)
+            for dep in self._stage(stage.name).deps:
+                if dep.def_path in own and dep.def_path not in known:
+                    known[dep.def_path] = _present(dep)
+        return known
 
     def hashes(self, stage: Stage) -> dict[str, str | None]:
         """The hash of every result of a stage as it lies there; None for what is not there."""
@@ -160,8 +171,15 @@ def _present(item: Any) -> str | None:
 def _in_words() -> Iterator[None]:
     """What DVC cannot do is an error that the user can mend."""
     from dvc.exceptions import DvcException
+    from dvc.lock import LockError
 
     try:
         yield
+    except LockError as error:
+        raise DataError(
+            f"another DVC command has the project ({error}). Nothing is lost: run the same command again when it is "
+            "done, nodes that have finished are skipped."
+        ) from error
     except DvcException as error:
-        raise DataError(f"DVC: {error}") from error
+        remedy = " (no Git here? `git init`, or `dvc config core.no_scm true`)" if "SCM" in type(error).__name__ else ""
+        raise DataError(f"DVC: {error}{remedy}") from error

@@ -99,5 +99,5 @@ def read_made(desk: Desk, name: str, version: int, folder: Path) -> Made:
 def _says_too_little(name: str, version: int, lacking: list[str]) -> NotFoundError:
     return NotFoundError(
         f"'{name}' {version} cannot be built again: it was registered without {', '.join(lacking)}. Commit, and "
-        f"register a new version by `kedro run --pipelines {name}`."
+        f"register it again: `kedro run --namespaces {name}.registration --force`."
     )
