@@ -128,6 +128,7 @@ def test_product_list_is_the_summary(trained: Project) -> None:
     assert "kedro viz run" in table
 
 
+@pytest.mark.slow
 def test_the_same_command_twice_gives_the_same_model(trained: Project, tmp_path: Path) -> None:
     """Another folder, the same declarations and seeds: same digest of the tensors, same test metrics."""
     again = make_project(tmp_path / "again")
@@ -157,6 +158,14 @@ def test_a_misspelt_pipeline_or_namespace_is_one_message(project: Project, optio
     assert f"--{option}: 'mod' is not there; expected one of" in done.stderr
     assert "did you mean 'mood'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_misspelt_node_is_one_message(project: Project) -> None:
+    """As a misspelt pipeline."""
+    done = project.kedro("run", "--nodes", "mood.data_cleaning.clea", check=False)
+    assert done.returncode == 2
+    assert "--nodes: 'mood.data_cleaning.clea' is not there" in done.stderr
+    assert "did you mean 'mood.data_cleaning.clean'?" in done.stderr
 
 
 def test_a_failed_run_is_failed_in_mlflow_and_registers_nothing(project: Project) -> None:

@@ -171,16 +171,24 @@ class ProjectHooks:
 
 
 def check_names(options: Mapping[str, Any], pipelines: Mapping[str, "Pipeline"]) -> None:
-    """Raise `DeclarationError` for a pipeline or namespace on the command line that is not there.
+    """Raise `DeclarationError` for a pipeline, namespace or node on the command line that is not there.
 
     Kedro would answer with a traceback.
     """
-    spaces = {node.namespace or "" for pipeline in pipelines.values() for node in pipeline.nodes}
-    known = {"pipelines": sorted(pipelines), "namespaces": sorted(spaces | {name.partition(".")[0] for name in spaces})}
-    for option, names in known.items():
-        for name in options.get(option) or ():
-            if name not in names:
-                raise DeclarationError(f"--{option}: '{name}' is not there; {hint(name, names)}")
+    nodes = [node for pipeline in pipelines.values() for node in pipeline.nodes]
+    spaces = {node.namespace or "" for node in nodes}
+    names = sorted({node.name for node in nodes})
+    known = {
+        "pipelines": ("--pipelines", sorted(pipelines)),
+        "namespaces": ("--namespaces", sorted(spaces | {name.partition(".")[0] for name in spaces})),
+        "node_names": ("--nodes", names),
+        "from_nodes": ("--from-nodes", names),
+        "to_nodes": ("--to-nodes", names),
+    }
+    for parameter, (option, there) in known.items():
+        for name in options.get(parameter) or ():
+            if name not in there:
+                raise DeclarationError(f"{option}: '{name}' is not there; {hint(name, there)}")
 
 
 def root_of(node: "Node") -> str:

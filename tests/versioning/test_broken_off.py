@@ -72,6 +72,7 @@ def slow(tmp_path: Path) -> Versioned:
     return project
 
 
+@pytest.mark.slow
 def test_a_killed_stage_is_not_done_and_goes_on(slow: Versioned, committed: Versioned) -> None:
     """Killed by SIGKILL between two nodes: dvc.lock knows nothing of the stage; the next run skips exactly the nodes
     that had finished, and makes what an undisturbed run makes.

@@ -48,6 +48,7 @@ def test_missing_raw_data_that_dvc_has(first: Versioned) -> None:
     assert ran(first.kedro("run")) == (set(), STAGES)
 
 
+@pytest.mark.slow
 def test_altered_raw_data_stop_the_run(first: Versioned) -> None:
     """A line more, a file less: nothing runs, and both remedies are named. A part that does not read the raw data may
     run; the first remedy mends it.

@@ -139,7 +139,9 @@ def _placed(text: str) -> _Placed:
         whole = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.load(text, Loader=yaml.BaseLoader) or {}  # all text: a stage may be called `1` or `yes`
     except yaml.YAMLError as error:
-        raise DeclarationError(f"dvc.yaml cannot be read; correct it by hand.\n{error}") from error
+        raise DeclarationError(
+            f"dvc.yaml cannot be read; `git checkout dvc.yaml` brings the committed one back.\n{error}"
+        ) from error
     if whole is not None and not isinstance(whole, yaml.MappingNode):
         raise DeclarationError("dvc.yaml: expected keys such as `stages:` at the top; correct it by hand.")
     for key, value in whole.value if whole else ():

@@ -181,5 +181,14 @@ def _in_words() -> Iterator[None]:
             "done, nodes that have finished are skipped."
         ) from error
     except DvcException as error:
-        remedy = " (no Git here? `git init`, or `dvc config core.no_scm true`)" if "SCM" in type(error).__name__ else ""
-        raise DataError(f"DVC: {error}{remedy}") from error
+        raise DataError(f"DVC: {error}{_remedy(error)}") from error
+
+
+def _remedy(error: Exception) -> str:
+    if "SCM" in type(error).__name__:
+        return "\nIs this no Git repository? `git init`, or `dvc config core.no_scm true`."
+    if "dvc.lock" in str(error):
+        return (
+            "\nAfter a merge take one side, `git checkout --ours dvc.lock`, and run: what does not fit is made again."
+        )
+    return ""

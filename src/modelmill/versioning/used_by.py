@@ -36,7 +36,7 @@ def in_project(asked: str, root: Path) -> str:
     path = os.path.relpath(os.path.abspath(asked), root)
     if path.startswith(".."):
         raise DataError(f"'{asked}' lies outside the project {root}, of which alone the ledger knows.")
-    return PurePosixPath(path).as_posix()
+    return PurePosixPath(path).as_posix().removesuffix(".dvc")  # what a `.dvc` file stands for
 
 
 def uses_of(asked: str, states: Mapping[str, State], present: Callable[[str], str | None]) -> list[Use]:
