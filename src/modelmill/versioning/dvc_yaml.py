@@ -1,6 +1,5 @@
 """`dvc.yaml` and the files of parameters, as they follow from the stages; what a person wrote in there stays."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +80,8 @@ def _dump(value: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """No anchors: two stages with one list are two lists. Text that YAML 1.2, which DVC reads, would take for a number
-    (`1e3`, `08`) is quoted; PyYAML knows 1.1.
+    """No anchors: two stages with one list are two lists. Text is quoted where it does not begin with a letter:
+    YAML 1.2, which DVC reads, takes `1e3` and `08` for numbers, and PyYAML knows 1.1.
     """
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -90,8 +89,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    number = re.match(r"[-+]?\.?\d", value)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="'" if number else None)
+    quoted = value and not value[0].isalpha()
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="'" if quoted else None)
 
 
 _Dumper.add_representer(str, _text)
