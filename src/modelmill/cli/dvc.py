@@ -48,16 +48,21 @@ def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @shared
 def show_status(names: tuple[str, ...], as_json: bool, env: str | None) -> None:
-    """For each stage of all products, or of NAMES: fresh, stale and why, or never run."""
+    """For each stage of all products, or of NAMES: fresh, stale and why, never run, or without data."""
     from modelmill.cli.output import print_table
+    from modelmill.missing import without_data
+    from modelmill.pipelines import all_pipelines
     from modelmill.versioning.status import status_of
 
-    _, root, stages = _stages(env)
-    rows = status_of(stages, root, names)
+    loader, root, stages = _stages(env)
+    absent = without_data(loader, all_pipelines(loader.declarations)["__default__"].nodes)
+    rows = status_of(stages, root, names, absent)
     if as_json:
         print_json(document("dvc.status", stages=[asdict(row) for row in rows]))
         return
-    print_table("Stages", ["stage", "status", "because of"], [[r.stage, r.status, _first(r.changes)] for r in rows])
+    print_table(
+        "Stages", ["stage", "status", "because of"], [[r.stage, r.status, r.missing or _first(r.changes)] for r in rows]
+    )
 
 
 @dvc.command("used-by")
