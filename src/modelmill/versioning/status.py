@@ -13,14 +13,13 @@ from modelmill.versioning.dvc_yaml import DVC_YAML, differing, rendered
 from modelmill.versioning.plan import Stage
 from modelmill.versioning.repository import Repository, is_versioned
 
-
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Status:
-    """Of one stage. `waiting`: nothing of its own changed, but a stage that it reads from will run first. `data missing`:
-    it would run, and cannot; `missing` says why.
+    """Of one stage. `waiting`: nothing of its own changed, but a stage that it reads from will run first.
+    `data missing`: it would run, and cannot; `missing` says why.
     """
 
     stage: str
