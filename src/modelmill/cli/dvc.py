@@ -46,8 +46,9 @@ def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
 
 @dvc.command("status")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--runnable", is_flag=True, help="Print the names of stages whose data is here, for `dvc repro`.")
 @shared
-def show_status(names: tuple[str, ...], as_json: bool, env: str | None) -> None:
+def show_status(names: tuple[str, ...], runnable: bool, as_json: bool, env: str | None) -> None:
     """For each stage of all products, or of NAMES: fresh, stale and why, never run, or without data."""
     from modelmill.cli.output import print_table
     from modelmill.missing import without_data
@@ -56,9 +57,12 @@ def show_status(names: tuple[str, ...], as_json: bool, env: str | None) -> None:
 
     loader, root, stages = _stages(env)
     absent = without_data(loader, all_pipelines(loader.declarations)["__default__"].nodes)
-    rows = status_of(stages, root, names, absent)
+    rows = [row for row in status_of(stages, root, names, absent) if not (runnable and row.missing)]
     if as_json:
         print_json(document("dvc.status", stages=[asdict(row) for row in rows]))
+        return
+    if runnable:
+        click.echo("\n".join(row.stage for row in rows))
         return
     print_table(
         "Stages", ["stage", "status", "because of"], [[r.stage, r.status, r.missing or _first(r.changes)] for r in rows]

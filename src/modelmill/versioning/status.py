@@ -19,7 +19,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 @dataclass(frozen=True)
 class Status:
     """Of one stage. `waiting`: nothing of its own changed, but a stage that it reads from will run first.
-    `data missing`: it would run, and cannot; `missing` says why.
+    `data missing`: it is not looked at and does not run; `missing` says why.
     """
 
     stage: str
@@ -65,7 +65,7 @@ def status_of(
             found[name] = Status(name, "waiting" if waits_for else "fresh", (), waits_for)
     owned = [(stages[name].namespace.partition(".")[0], one) for name, one in found.items()]
     return [
-        replace(one, status="data missing", missing=absent[owner]) if owner in absent and one.status != "fresh" else one
+        replace(one, missing=absent.get(owner), status="data missing" if owner in absent else one.status)
         for owner, one in owned
         if not names or owner in names
     ]
