@@ -45,7 +45,7 @@ def test_what_cannot_be_meant_is_refused(source: dict[str, Any], message: str) -
         ({"source": [{"files": "a.csv", "part": "train"}]}, "none is for test, validation"),
         ({"source": [{"files": f"{p}.csv", "part": p} for p in ("train", "validation", "test")] + [{"files": "a.csv"}]},
          "all three parts"),
-        ({"source": [{"files": "a.csv", "columns": {"group": "g"}}, {"files": "b.csv", "columns": {"group": "g"}, "part": "test"}],
+        ({"source": [{"files": f"{p}.csv", "columns": {"group": "g"}, "part": p} for p in ("train", "test")],
           "split": {"by": "group"}}, "goes with `split: {by: random}` or `stratified`"),
         ({"source": {"files": "a.csv", "labels_from": {"x": {"below": 0}}}}, "say by `contract: {labels"),
     ],
