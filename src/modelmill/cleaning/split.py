@@ -28,7 +28,9 @@ def split_records(
         DataError: when a label has too few records, or is missing from a split.
     """
     clean = pl.concat(batches_of(cleaned))
-    _check_labels(clean, contract)
+    classes = contract.target in ("class", None)
+    if classes:
+        _check_labels(clean, contract)
     placed, undated = assign(clean, split)
     _check_times(undated, clean, contract)
     parts = {name: placed.filter(split=name).drop("split") for name in PARTS}
@@ -37,7 +39,7 @@ def split_records(
         held_out = pl.concat([parts["validation"], parts["test"]])
         parts["train"], leaks = reject_leaks(parts["train"], held_out, split.near_duplicates)
         rejects.append(leaks)
-    _check_parts(parts, clean, split)
+    _check_parts(parts, clean, split, classes)
     return parts["train"], parts["validation"], parts["test"], pl.concat(rejects)
 
 
@@ -114,9 +116,11 @@ REMEDIES = {
 }
 
 
-def _check_parts(parts: dict[str, pl.DataFrame], clean: pl.DataFrame, split: SplitSpec) -> None:
-    labels = set(clean["label"])
+def _check_parts(parts: dict[str, pl.DataFrame], clean: pl.DataFrame, split: SplitSpec, classes: bool) -> None:
+    labels = set(clean["label"]) if classes else set()
     for name, part in parts.items():
+        if not part.height:
+            raise DataError(f"the {name} split of {clean.height} records has none; enlarge `split.{name}`.")
         if missing := sorted(labels - set(part["label"])):
             raise DataError(
                 f"the {name} split ({part.height} of {clean.height} records) has no record labelled "
