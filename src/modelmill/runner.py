@@ -172,7 +172,8 @@ def _is_there(stage: Stage, repository: Repository) -> bool:
     """Whether what a stage makes is there, or could be brought back; says so, or why it is not."""
     changes = repository.changes(stage)
     if not changes:
-        log.info("%s: unchanged, skipped", stage.name)
+        kept = "; DVC's cache had lost its results and has them again" if repository.keep_anew(stage) else ""
+        log.info("%s: unchanged, skipped%s", stage.name, kept)
     elif repository.restore(stage):
         log.info("%s: has run like this before, its results are brought back", stage.name)
     else:
