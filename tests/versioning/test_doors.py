@@ -41,3 +41,4 @@ def test_results_that_the_cache_has_lost_are_kept_anew(committed: Versioned, tmp
     assert "Completed node" not in done.stdout + done.stderr
     assert ran(done) == (set(), STAGES - {"mood-fine_tuning"})
     assert "Data and pipelines are up to date" in project.dvc("status", "dvc.yaml").stdout
+    assert project.git("status", "--porcelain") == ""

@@ -48,16 +48,24 @@ def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @shared
 def show_status(names: tuple[str, ...], as_json: bool, env: str | None) -> None:
-    """For each stage of all products, or of NAMES: fresh, stale and why, or never run."""
-    from modelmill.cli.output import print_table
-    from modelmill.versioning.status import status_of
+    """For each stage of all products, or of NAMES: fresh, stale and why, or never run.
 
-    _, root, stages = _stages(env)
+    Below, tracked raw data that are missing or altered, which keep `kedro run` from running what reads them.
+    """
+    from modelmill.cli.output import print_table
+    from modelmill.versioning.project import addresses_of
+    from modelmill.versioning.status import status_of
+    from modelmill.versioning.tracked import unrecorded
+
+    loader, root, stages = _stages(env)
     rows = status_of(stages, root, names)
+    raw = unrecorded(addresses_of(loader, names), root)
     if as_json:
-        print_json(document("dvc.status", stages=[asdict(row) for row in rows]))
+        print_json(document("dvc.status", stages=list(map(asdict, rows)), raw_data=list(map(asdict, raw))))
         return
     print_table("Stages", ["stage", "status", "because of"], [[r.stage, r.status, _first(r.changes)] for r in rows])
+    for one in raw:
+        click.echo(f"`kedro run` stops: {one.message}")
 
 
 @dvc.command("used-by")

@@ -1,6 +1,6 @@
 """The stages of the session's project."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from modelmill.versioning.code import Imports
 from modelmill.versioning.given import Given
 from modelmill.versioning.invalidation import invalidation, own_stages
 from modelmill.versioning.outputs import Datasets
-from modelmill.versioning.plan import Declared, Stage, plan_stages
+from modelmill.versioning.plan import Declared, Stage, plan_stages, sections_looked_up
 
 
 def stages_of(loader: ProductConfigLoader) -> dict[str, Stage]:
@@ -30,6 +30,15 @@ def stages_of(loader: ProductConfigLoader) -> dict[str, Stage]:
     addresses = [(".".join(map(str, (name, *path))), address) for _, name, path, address in loader.addresses()]
     given = Given(addresses, root, frozenset(made))
     return plan_stages(pipeline, Declared(catalog, loader.portable_parameters, given, Imports(str(PACKAGE_NAME), root)))
+
+
+def addresses_of(loader: ProductConfigLoader, owners: Collection[str] = ()) -> list[str]:
+    """Addresses that the nodes of products and backbones look up; no owner means all."""
+    from modelmill.pipelines import all_pipelines
+
+    nodes = all_pipelines(loader.declarations)["__default__"].nodes
+    asked = [node for node in nodes if not owners or (node.namespace or "").partition(".")[0] in owners]
+    return [address for *_, address in loader.addresses_in(sections_looked_up(asked))]
 
 
 def own_stages_of(loader: ProductConfigLoader) -> dict[tuple[str, ...], frozenset[str]]:
