@@ -119,7 +119,7 @@ def bring_sources(root: Path, there: Path, sources: Mapping[str, str]) -> None:
         if not (root / name).is_file() or file_sha256(root / name) != sha256:
             raise NotFoundError(
                 f"{name} is neither in Git nor in DVC at the commit of the version, and what lies here is not what the "
-                f"version was made from (SHA-256 {sha256}): `dvc add` it, commit, and register a new version"
+                f"version was made from (SHA-256 {sha256}): `dvc add` it, commit, and `kedro run` makes a new one"
             )
         (there / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / name, there / name)
