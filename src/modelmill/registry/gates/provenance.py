@@ -10,8 +10,8 @@ from typing import Any
 from modelmill.errors import SourceError
 from modelmill.registry.evidence import LINEAGE
 from modelmill.registry.gates.base import Case, Finding
+from modelmill.registry.held import dvc_digests
 from modelmill.registry.lineage import LOCK, again, git
-from modelmill.registry.tracked import dvc_digests
 from modelmill.sources.address import HUB, PACKAGE, file_sha256, local_path
 from modelmill.specs.registry import CommitGate, Gate
 

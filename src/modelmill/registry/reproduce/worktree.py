@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from modelmill.errors import NotFoundError, RegistryError
+from modelmill.registry.held import fetch_at
 from modelmill.registry.lineage import git
 from modelmill.registry.reproduce.processes import called
-from modelmill.registry.tracked import fetch_at
 from modelmill.sources.address import file_sha256
 
 DVC = (sys.executable, "-m", "dvc")
@@ -45,11 +45,12 @@ def checked_out(root: Path, commit: str, folder: Path, *, keep: bool) -> Iterato
         yield folder / inside
     finally:
         if not keep:
+            git(root, "worktree", "unlock", str(folder))  # git locks one until it is all there
             shutil.rmtree(folder, ignore_errors=True)
             git(root, "worktree", "prune")
 
 
-def given_data(there: Path, data: Mapping[str, str]) -> dict[str, str]:
+def dvc_hashes(there: Path, data: Mapping[str, str]) -> dict[str, str]:
     """The `.dvc` files of a checked out project that are about what a version was made from, and the hashes in them.
 
     Args:
