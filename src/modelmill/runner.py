@@ -13,11 +13,11 @@ from kedro.runner.task import Task
 
 from modelmill.config import ProductConfigLoader
 from modelmill.errors import DeclarationError
-from modelmill.versioning.dvc_yaml import differing, rendered, says, write
+from modelmill.versioning.dvc_yaml import differing, rendered, says
 from modelmill.versioning.journal import Journal
 from modelmill.versioning.outputs import Datasets
-from modelmill.versioning.plan import Stage
-from modelmill.versioning.project import stages_of
+from modelmill.versioning.plan import Stage, makers
+from modelmill.versioning.project import stages_of, sync
 from modelmill.versioning.repository import Repository, is_versioned, under_dvc
 
 if TYPE_CHECKING:
@@ -73,14 +73,11 @@ class StageRunner(SequentialRunner):
             return
         stages = stages_of(loader)
         asked = {name for name, stage in stages.items() if {node.name for node in pipeline.nodes} & {*stage.nodes}}
-        files = rendered(stages.values(), root)
         repository = Repository(root)
         if under_dvc():
-            _check_in_step(differing(files, root))
+            _check_in_step(differing(rendered(stages.values(), root), root))
         else:
-            write(files, root)
-            if loader.of_default_environment:
-                repository.remember_sync()
+            sync(loader, stages, repository)
             _warn_of_stale(stages, asked, repository)
         work = _Work(self, pipeline, catalog, hook_manager, run_id)
         datasets = Datasets(loader["catalog"])
@@ -211,7 +208,7 @@ def _check_in_step(differing: list[str]) -> None:
 
 def _warn_of_stale(stages: Mapping[str, Stage], asked: set[str], repository: Repository) -> None:
     """A part of a pipeline reads what earlier stages made; if they would make something else now, say so."""
-    maker = {file.path: name for name, stage in stages.items() for file in stage.outputs}
+    maker = makers(stages.values())
     above = set(asked)
     for name in reversed([*stages]):  # each stands after those whose results it reads
         if name in above:

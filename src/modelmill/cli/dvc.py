@@ -26,12 +26,12 @@ def dvc() -> None:
 @shared
 def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
     """Write dvc.yaml and params/ from the pipelines and the declarations; stages that a person wrote stay."""
-    from modelmill.versioning.dvc_yaml import DVC_YAML, differing, rendered, write
-    from modelmill.versioning.repository import Repository, is_versioned, under_dvc
+    from modelmill.versioning.dvc_yaml import DVC_YAML, differing, rendered
+    from modelmill.versioning.project import sync
+    from modelmill.versioning.repository import Repository, under_dvc
 
     loader, root, stages = _stages(env)
-    files = rendered(stages.values(), root)
-    changed = differing(files, root) if check else write(files, root)
+    changed = differing(rendered(stages.values(), root), root) if check else sync(loader, stages, Repository(root))
     if as_json:
         print_json(document("dvc.sync", check=check, changed=changed))
     else:
@@ -40,8 +40,6 @@ def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
         raise DataError(f"{len(changed)} file(s) are stale; `kedro dvc sync` writes them.")
     if under_dvc() and DVC_YAML in changed:
         raise DataError("the stages themselves have changed; dvc.yaml was written anew, start `dvc repro` once more.")
-    if not check and not under_dvc() and is_versioned(root) and loader.of_default_environment:
-        Repository(root).remember_sync()
 
 
 @dvc.command("status")
