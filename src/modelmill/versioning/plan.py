@@ -82,10 +82,15 @@ def plan_stages(pipeline: "Pipeline", declared: Declared) -> dict[str, Stage]:
         assert node.namespace, "checked"
         groups[node.namespace].append(node)
     stages = [_stage(namespace, nodes, datasets, declared) for namespace, nodes in groups.items()]
-    maker = {file.path: stage.name for stage in stages for file in stage.outputs}
+    maker = makers(stages)
     by_name = {stage.name: stage for stage in sorted(stages, key=lambda stage: stage.name)}
     needs = {name: sorted({maker[path] for path in one.inputs if path in maker}) for name, one in by_name.items()}
     return {name: by_name[name] for name in TopologicalSorter(needs).static_order()}
+
+
+def makers(stages: Iterable[Stage]) -> dict[str, str]:
+    """By path of a result, the name of the stage that makes it."""
+    return {file.path: stage.name for stage in stages for file in stage.outputs}
 
 
 def _stage(namespace: str, nodes: "list[Node]", datasets: Datasets, declared: Declared) -> Stage:
