@@ -101,7 +101,7 @@ def finish_run(settings: MlflowSpec, run_id: str, *, failed: bool) -> None:
         client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
 
 
-def log_curves(settings: MlflowSpec, run_id: str, curves: pl.DataFrame) -> None:
+def log_curves(settings: MlflowSpec, run_id: str, curves: "pl.DataFrame") -> None:
     """Log training curves in batches: one by one would take 15 ms each."""
     from mlflow.entities import Metric
 
