@@ -126,8 +126,10 @@ def _code(modules: set[str], namespace: str, declared: Declared) -> list[str]:
     """Files that modules need; of those that ask kinds of task also the product's own kind, which is called by name."""
     files = declared.imports.closure(modules)
     task = declared.parameters.get(namespace.partition(".")[0], {}).get("task")
+    if task is None:
+        return files
     foreign = declared.imports.package != ASKS.partition("/")[0]  # a project of its own, which installs this package
-    if task is None or not (foreign or any(path.endswith(ASKS) for path in files)):
+    if not (foreign or any(path.endswith(ASKS) for path in files)):
         return files
     own = kind(task["kind"])
     return declared.imports.closure({*modules, own.__module__, own.implementation.partition(":")[0]})
