@@ -41,7 +41,7 @@ long: .venv/.installed  ## the documented longer run of review_sentiment and its
 	$(BIN)/kedro product list
 
 test: .venv/.installed lint  ## lint, types, layers, tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: .venv/.installed  ## the proofs that take minutes or a browser
 	$(BIN)/pytest -m slow

@@ -16,8 +16,10 @@ from transformers import TrainerCallback
 
 from modelmill.sources.address import local_path
 from modelmill.specs.backbone import ArchitectureSpec, TokenizerSpec
+from modelmill.specs.task import TaskSpec
 from modelmill.specs.training import FineTuningSpec, PretrainingTrainingSpec, TokenizationSpec
-from modelmill.tokenization.tokens import TokenShards, load_tokenizer, tokenize_corpus, tokenize_product
+from modelmill.tasks.run import encode
+from modelmill.tokenization.tokens import TokenShards, load_tokenizer, tokenize_corpus
 from modelmill.tokenization.train import train_tokenizer
 from modelmill.training.architectures import new_model
 from modelmill.training.batches import mixed_batches
@@ -169,7 +171,9 @@ class FineTuning:
         train, validation = table(sentences[500 : 500 + records]), table(sentences[:500])
         (folder / "product").mkdir()
         spec = TokenizationSpec(max_tokens=LONGEST)
-        tokenize_product(train, validation, local_path(MINILM, Path()), spec).save(folder / "product")
+        encode(
+            TaskSpec.model_validate("text_classification"), train, validation, local_path(MINILM, Path()), spec
+        ).save(folder / "product")
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.backbone = folder, local_path(MINILM, Path())
@@ -195,7 +199,7 @@ class FineTuning:
 
     def ours(self, seed: int) -> Measured:
         """Real tokens a second, accuracy."""
-        from modelmill.tasks.text_classification import fine_tune
+        from modelmill.tasks.run import fine_tune
 
         spec = FineTuningSpec(max_epochs=1, batch_tokens=self.budget, learning_rate=2e-4, seed=seed)
         _, report, trained = fine_tune(self.folder / "product", self.backbone, spec, self.folder / f"work{seed}")

@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 from _common import spread, write_result
 
-from modelmill.evaluation.metrics import Outcome
 from modelmill.evaluation.non_inferiority import Comparison, accuracy_bounds, compare
 from modelmill.evaluation.paired import chance
 from modelmill.evaluation.slices import chance_to_find
 from modelmill.specs.registry import NonInferiorityGate
+from modelmill.tasks.classes import ClassOutcome
 
 SIZES = (100, 250, 500, 1000, 1771, 2500, 5000, 10_000)
 DISAGREEMENTS = (0.04, 0.08)
@@ -51,14 +51,16 @@ def by_accuracy(items: int, disagreement: float, margin: float) -> Row:
     return {"items": items, "disagreement": disagreement, "margin": margin, **dict(zip(COLUMNS, found, strict=True))}
 
 
-def drawn(items: int, shares: Sequence[float], wins: float, losses: float, seed: int) -> tuple[Outcome, Outcome]:
+def drawn(
+    items: int, shares: Sequence[float], wins: float, losses: float, seed: int
+) -> tuple[ClassOutcome, ClassOutcome]:
     """A version and an incumbent, each alone right with these probabilities; what is wrong falls on any other label."""
     rng, k = np.random.default_rng(seed), len(shares)
     true, luck, both = rng.choice(k, items, p=shares), rng.random(items), RIGHT - losses
     wrong = (true + rng.integers(1, k, items)) % k
     ours, theirs = luck < both + wins, (luck < both) | ((luck >= both + wins) & (luck < both + wins + losses))
     sure, labels = np.full(items, RIGHT), [str(label) for label in range(k)]
-    first, second = (Outcome(true, np.where(right, true, wrong), sure, labels) for right in (ours, theirs))
+    first, second = (ClassOutcome(true, np.where(right, true, wrong), sure, labels) for right in (ours, theirs))
     return first, second
 
 

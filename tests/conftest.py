@@ -6,13 +6,14 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 from hypothesis import settings
 
 # No test has a deadline; where a change waits to land, the examples are the same ones each time.
@@ -121,12 +122,22 @@ def project(tmp_path: Path) -> Project:
     return make_project(tmp_path / "project")
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that all workers of pytest-xdist share; the first one that asks for it makes it."""
+    base = factory.getbasetemp()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    home.mkdir(exist_ok=True)
+    with FileLock(home / "lock"):
+        if not (home / "made").exists():
+            make(home / "project")
+            (home / "made").touch()
+    return home / "project"
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A tiny project after `kedro run`; tests only read it."""
-    project = make_project(tmp_path_factory.mktemp("trained") / "project")
-    project.kedro("run")
-    return project
+    return Project(made_once(tmp_path_factory, "trained", lambda root: make_project(root).kedro("run")))
 
 
 GIVEN = {name for name in os.environ if name.startswith("MLFLOW_")}

@@ -64,13 +64,3 @@ def test_the_page_does_what_it_says(mood: Project, monkeypatch: pytest.MonkeyPat
     assert json.loads((mood.root / "bom.json").read_text(encoding="utf-8"))["specVersion"] == "1.6"
     listed = json.loads(mood.kedro("model", "list", "--json").stdout)
     assert listed["models"][0]["stages"]["production"] == 1
-
-
-def test_the_page_has_every_exit_code() -> None:
-    """The table has the codes that errors have."""
-    from modelmill import errors
-
-    classes = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.UserError)]
-    codes = {one.exit_code for one in classes} - {1}
-    table = set(map(int, re.findall(r"^\| (\d) \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)))
-    assert table == codes | {0}

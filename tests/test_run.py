@@ -64,7 +64,7 @@ def test_the_run_in_mlflow_holds_everything(trained: Project) -> None:
     assert len(client.get_metric_history(version["run_id"], "train/validation_macro_f1")) >= 2
     assert run.data.tags["git_commit"] == "none"
     artifacts = {artifact.path for artifact in client.list_artifacts(version["run_id"])}
-    assert {"config.yml", "model_card.md", "evaluation.json", "lineage.json", "confusion_matrix.html"} <= artifacts
+    assert {"config.yml", "model_card.md", "evaluation.json", "lineage.json", "answers_figure.html"} <= artifacts
     held = client.get_model_version_by_alias("mood", "candidate")
     assert held.run_id == version["run_id"]
     assert held.tags["digest"] == version["digest"]

@@ -111,7 +111,7 @@ def test_previews_are_served(address: str) -> None:
     kinds = {
         "mood.rejects": "TablePreview",
         "mood.metrics": "JSONPreview",
-        "mood.confusion_matrix": "PlotlyPreview",
+        "mood.answers_figure": "PlotlyPreview",
         "mood.model": "JSONPreview",
     }
     for name, kind in kinds.items():

@@ -4,16 +4,17 @@
     ├── DeclarationError       all that is wrong in the YAML files, in one report
     ├── SourceError            a file, package or hub address that cannot be read
     ├── DataError              records that break their contract as a whole
-    └── RegistryError          MLflow cannot be reached or refuses                         exit code 8
-        ├── TransitionError    a stage that cannot be entered from where the version is    2
-        ├── GateError          a gate, soak time or cool-down says no                      3
-        ├── ApprovalError      approvals are missing                                       4
-        ├── ConflictError      the registry is not as was expected; another came first     5
-        ├── NotFoundError      no such model, version or request, or gone                  6
-        ├── IntegrityError     what is there is not what was written                       7
-        └── EquivalentError    a version that was built again is not the same, but as good 9
+    └── RegistryError          MLflow cannot be reached or refuses
+        ├── TransitionError    a stage that cannot be entered from where the version is
+        ├── GateError          a gate, soak time or cool-down says no
+        ├── ApprovalError      approvals are missing
+        ├── ConflictError      the registry is not as was expected; another came first
+        ├── NotFoundError      no such model, version or request, or gone
+        ├── IntegrityError     what is there is not what was written
+        └── EquivalentError    a version that was built again is not the same, but as good
 
-`assert` is for our own invariants; whoever sees an AssertionError has found a bug.
+`assert` is for our own invariants; whoever sees an AssertionError has found a bug. The first line of each
+class's docstring says in `docs/reference/cli.md` what its exit code means.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +60,10 @@ class TransitionError(RegistryError):
 
 
 class GateError(RegistryError):
-    """A gate, the soak time or the cool-down says no; `gates` is what each gate said, where they were asked."""
+    """A gate, the soak time or the cool-down says no.
+
+    `gates` is what each gate said, where they were asked.
+    """
 
     exit_code = 3
 

@@ -14,11 +14,11 @@ from kedro.runner.task import Task
 from modelmill.config import ProductConfigLoader
 from modelmill.errors import DeclarationError
 from modelmill.missing import with_data
-from modelmill.versioning.dvc_yaml import differing, rendered, says, write
+from modelmill.versioning.dvc_yaml import differing, rendered, says
 from modelmill.versioning.journal import Journal
 from modelmill.versioning.outputs import Datasets
-from modelmill.versioning.plan import Stage
-from modelmill.versioning.project import stages_of
+from modelmill.versioning.plan import Stage, makers
+from modelmill.versioning.project import stages_of, sync
 from modelmill.versioning.repository import Repository, is_versioned, under_dvc
 
 if TYPE_CHECKING:
@@ -75,14 +75,11 @@ class StageRunner(SequentialRunner):
             return
         stages = stages_of(loader)
         asked = {name for name, stage in stages.items() if {node.name for node in pipeline.nodes} & {*stage.nodes}}
-        files = rendered(stages.values(), root)
         repository = Repository(root)
         if under_dvc():
-            _check_in_step(differing(files, root))
+            _check_in_step(differing(rendered(stages.values(), root), root))
         else:
-            write(files, root)
-            if loader.of_default_environment:
-                repository.remember_sync()
+            sync(loader, stages, repository)
             _warn_of_stale(stages, asked, repository)
         work = _Work(self, pipeline, catalog, hook_manager, run_id)
         datasets = Datasets(loader["catalog"])
@@ -174,7 +171,8 @@ def _is_there(stage: Stage, repository: Repository) -> bool:
     """Whether what a stage makes is there, or could be brought back; says so, or why it is not."""
     changes = repository.changes(stage)
     if not changes:
-        log.info("%s: unchanged, skipped", stage.name)
+        kept = "; DVC's cache had lost its results and has them again" if repository.keep_anew(stage) else ""
+        log.info("%s: unchanged, skipped%s", stage.name, kept)
     elif repository.restore(stage):
         log.info("%s: has run like this before, its results are brought back", stage.name)
     else:
@@ -212,7 +210,7 @@ def _check_in_step(differing: list[str]) -> None:
 
 def _warn_of_stale(stages: Mapping[str, Stage], asked: set[str], repository: Repository) -> None:
     """A part of a pipeline reads what earlier stages made; if they would make something else now, say so."""
-    maker = {file.path: name for name, stage in stages.items() for file in stage.outputs}
+    maker = makers(stages.values())
     above = set(asked)
     for name in reversed([*stages]):  # each stands after those whose results it reads
         if name in above:

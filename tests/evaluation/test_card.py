@@ -11,6 +11,7 @@ from modelmill.specs.training import FineTuningSpec
 
 REPORT: dict[str, Any] = FineTuningSpec().model_dump(mode="json") | {
     "steps": 3, "epochs": 1, "examples": 9, "tokens": 70, "seconds": 2.0, "precision": "32-true", "best": 0.5,
+    "monitor": "macro_f1",
     "tokens_per_second": 35, "share_of_peak": 0.25, "trained_parameters": 5, "parameters": 8,
 }  # fmt: skip
 

@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 
-from modelmill.evaluation.metrics import Outcome
 from modelmill.evaluation.non_inferiority import (
     Comparison,
     accuracy_bounds,
-    answer_weight,
     compare,
     least_items,
 )
 from modelmill.specs.registry import NonInferiorityGate
+from modelmill.tasks.classes import ClassOutcome
 
 RULE = NonInferiorityGate(margin=0.02)
 SEEDS = 200
@@ -19,25 +18,25 @@ SLIPS = 2.33 * np.sqrt(0.05 * 0.95 / SEEDS)
 """Of a share of 5% in so many seeds, one-sided 99%."""
 
 
-def draw(items: int, wins: float, losses: float, seed: int) -> tuple[Outcome, Outcome]:
+def draw(items: int, wins: float, losses: float, seed: int) -> tuple[ClassOutcome, ClassOutcome]:
     """A version and an incumbent (85% right) on two labels, which each alone is right with these probabilities."""
     rng = np.random.default_rng(seed)
     true, luck, both = rng.integers(0, 2, items), rng.random(items), 0.85 - losses
     ours = luck < both + wins
     theirs = (luck < both) | ((luck >= both + wins) & (luck < both + wins + losses))
     first, second = (
-        Outcome(true, np.where(right, true, 1 - true), np.full(items, 0.9), ["a", "b"]) for right in (ours, theirs)
+        ClassOutcome(true, np.where(right, true, 1 - true), np.full(items, 0.9), ["a", "b"]) for right in (ours, theirs)
     )
     return first, second
 
 
-def planted(right_alone: int, wrong_alone: int, items: int) -> tuple[Outcome, Outcome]:
+def planted(right_alone: int, wrong_alone: int, items: int) -> tuple[ClassOutcome, ClassOutcome]:
     """A version that alone is right on the first items, alone wrong on the last ones."""
     true = np.arange(items) % 2
     ours, theirs = np.ones(items, bool), np.ones(items, bool)
     theirs[:right_alone], ours[items - wrong_alone :] = False, False
     first, second = (
-        Outcome(true, np.where(right, true, 1 - true), np.full(items, 0.9), ["a", "b"]) for right in (ours, theirs)
+        ClassOutcome(true, np.where(right, true, 1 - true), np.full(items, 0.9), ["a", "b"]) for right in (ours, theirs)
     )
     return first, second
 
@@ -84,7 +83,7 @@ def test_the_least_items_are_the_least() -> None:
 def test_smaller_calibration_error_is_a_gain() -> None:
     """A version that is sure of what it has right gains; one that is unsure loses, and fails."""
     version, incumbent = planted(0, 0, 400)
-    sure = Outcome(version.true, version.predicted, np.full(400, 1.0), version.labels)
+    sure = ClassOutcome(version.true, version.predicted, np.full(400, 1.0), version.labels)
     better, worse = (compare(*pair, "calibration_error", RULE) for pair in ((sure, incumbent), (incumbent, sure)))
     assert (better.verdict, worse.verdict) == ("not worse", "worse")
     assert better.bounds["gain"] == pytest.approx(0.1)
@@ -94,10 +93,10 @@ def test_smaller_calibration_error_is_a_gain() -> None:
 def test_an_answer_of_a_rare_label_counts_more() -> None:
     """Three items of one label, one of another, all right. By hand: macro-F1 falls from 1 to (4/5 + 2/3) / 2 when one
     of the three becomes wrong, to (6/7 + 0) / 2 when the other does; accuracy by a quarter each time."""
-    outcome = Outcome(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 1]), np.full(4, 0.9), ["a", "b"])
+    outcome = ClassOutcome(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 1]), np.full(4, 0.9), ["a", "b"])
     falls = np.array([1 - (4 / 5 + 2 / 3) / 2, 1 - 6 / 7 / 2])
-    assert answer_weight(outcome, "macro_f1") == pytest.approx(4 * np.sqrt((falls**2 * [0.75, 0.25]).sum()))
-    assert answer_weight(outcome, "accuracy") == pytest.approx(1)
+    assert outcome.answer_weight("macro_f1") == pytest.approx(4 * np.sqrt((falls**2 * [0.75, 0.25]).sum()))
+    assert outcome.answer_weight("accuracy") == pytest.approx(1)
 
 
 def rates(metric: str, items: int, disagreement: float, seeds: int) -> tuple[list[Comparison], list[Comparison]]:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 
@@ -33,12 +34,17 @@ def model(folder: Path, line: str = "pass") -> Path:
     return folder
 
 
+def table(texts: list[str]) -> pl.DataFrame:
+    """Records that have a text."""
+    return pl.DataFrame({"text": texts})
+
+
 def test_all_at_once_and_singly(tmp_path: Path) -> None:
     """Answers in the order of the texts, and one time per call."""
     texts = ["b", "a", "好"]
-    together = predict_in_clean_process(model(tmp_path), texts)
+    together = predict_in_clean_process(model(tmp_path), table(texts))
     assert together.table.to_dict(as_series=False) == {"label": texts, "score": [3.0] * 3}
-    singly = predict_in_clean_process(tmp_path, texts, singly=True)
+    singly = predict_in_clean_process(tmp_path, table(texts), singly=True)
     assert singly.table.to_dict(as_series=False) == {"label": texts, "score": [1.0] * 3}
     assert (len(together.seconds), len(singly.seconds)) == (1, 3)
     assert singly.load_seconds > 0
@@ -53,7 +59,7 @@ def test_the_process_is_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "texts = ['AWS_SECRET_ACCESS_KEY' in os.environ, str(sys.flags.isolated), os.listdir(), "
         "os.environ['MLFLOW_ALLOW_PICKLE_DESERIALIZATION'], os.getsid(0) == os.getpid()]; texts = list(map(str, texts))"
     )
-    found = predict_in_clean_process(model(tmp_path, line), ["x"] * 5).table["label"].to_list()
+    found = predict_in_clean_process(model(tmp_path, line), table(["x"] * 5)).table["label"].to_list()
     assert found == ["False", "1", "[]", "false", "True"]
     assert "AWS_SECRET_ACCESS_KEY" in os.environ
 
@@ -74,18 +80,18 @@ def test_a_process_that_dies_tells_its_last_lines(script: Callable[[str], None])
     """An exception by its text, a signal by its number."""
     script("print('\\n'.join(map(str, range(100))), file=sys.stderr)\n1 / 0")
     with pytest.raises(GateError, match=r"ended with 1:\n(\d+\n)+Traceback(.|\n)*division by zero$") as raised:
-        predict_in_clean_process(Path("model"), ["x"])
+        predict_in_clean_process(Path("model"), table(["x"]))
     assert "\n80\n" not in raised.value.message
     script("os.kill(os.getpid(), 9)")
     with pytest.raises(GateError, match=r"ended with -9$"):
-        predict_in_clean_process(Path("model"), ["x"])
+        predict_in_clean_process(Path("model"), table(["x"]))
 
 
 def test_too_few_answers_are_an_error(script: Callable[[str], None]) -> None:
     """Nobody would know whose they are."""
     script("json.dump({'columns': {'label': ['x']}}, open(sys.argv[3], 'w'))")
-    with pytest.raises(GateError, match="answers 2 texts with 1 rows"):
-        predict_in_clean_process(Path("model"), ["x", "y"])
+    with pytest.raises(GateError, match="answers 2 records with 1 rows"):
+        predict_in_clean_process(Path("model"), table(["x", "y"]))
 
 
 def test_a_process_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path, script: Callable[[str], None]) -> None:
@@ -95,7 +101,7 @@ def test_a_process_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path,
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     script(f"subprocess.run(['sh', '-c', 'echo here; exec sleep 600'], stdout=open({str(path)!r}, 'w'))")
     with pytest.raises(GateError, match=r"took more than 5 s$"):
-        predict_in_clean_process(Path("model"), ["x"], timeout=5)
+        predict_in_clean_process(Path("model"), table(["x"]), timeout=5)
     os.set_blocking(reader, True)
     assert os.read(reader, 9) == b"here\n"
     assert os.read(reader, 9) == b""  # would wait as long as anybody could write

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelmill.errors import NotFoundError
-from modelmill.registry.reproduce.worktree import bring_data, bring_sources, checked_out, given_data
+from modelmill.registry.reproduce.worktree import bring_data, bring_sources, checked_out, dvc_hashes
 
 REVIEWS = "data/reviews"
 
@@ -51,7 +51,8 @@ def worktrees(root: Path) -> int:
 
 
 def look_and_fail(there: Path) -> None:
-    """What a run does that breaks off."""
+    """What a run does that breaks off, while git keeps the worktree locked, as it does until it is all there."""
+    run(there.parent, "git", "worktree", "lock", ".")
     assert there.name == "project"
     assert (there / "seed").read_text() == "1"
     raise ZeroDivisionError
@@ -102,7 +103,7 @@ def test_data_come_as_they_were_at_the_commit(root: Path, tmp_path: Path) -> Non
         for folder in emptied:
             shutil.rmtree(folder)
         with checked_out(root, old, tmp_path / str(number), keep=False) as there:
-            names = [*given_data(there, {REVIEWS: "of the version"})]
+            names = [*dvc_hashes(there, {REVIEWS: "of the version"})]
             assert names == [f"{REVIEWS}.dvc"]
             if len(emptied) == 2:
                 with pytest.raises(NotFoundError, match="dvc push"):
@@ -119,7 +120,7 @@ def test_dvc_files_of_other_products_are_left_alone(root: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(f"outs:\n- md5: h\n  path: {Path(name).stem}\n")
     commit(root)
-    assert sorted(given_data(root, {"data/a/in.txt": "", "data/b": ""})) == ["data/a.dvc", "data/b/c.dvc"]
+    assert sorted(dvc_hashes(root, {"data/a/in.txt": "", "data/b": ""})) == ["data/a.dvc", "data/b/c.dvc"]
 
 
 def test_a_source_that_nobody_versioned_is_copied_as_long_as_it_is_the_same(root: Path, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
 
 from modelmill.specs.training import FineTuningSpec
-from modelmill.tasks.classifier_module import Classifier, step_factors
+from modelmill.tasks.text_classification import class_head
+from modelmill.tasks.text_module import TextModule, step_factors
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.batches import mixed_batches, padded
 from modelmill.training.class_weights import class_weights
@@ -25,7 +26,7 @@ from tests.training.models import classifier, texts
 State = dict[str, torch.Tensor]
 
 
-class Recorded(Classifier):
+class Recorded(TextModule):
     """Keeps weights, gradient before clipping and rates of every step."""
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
@@ -37,7 +38,7 @@ class Recorded(Classifier):
 
 def run(model: Any, tokens: Tokens, spec: FineTuningSpec) -> Recorded:
     """Train with Lightning."""
-    module = Recorded(model, tokens, spec, class_weights(spec, tokens.labels, ["a", "b"]))
+    module = Recorded(model, tokens, spec, class_head("ab", spec, class_weights(spec, tokens.labels, ["a", "b"])))
     module.steps = []
     plan = FitPlan(
         spec.precision, max_epochs=spec.max_epochs, accumulate=spec.accumulate, micro_batches=spec.micro_batches
@@ -189,7 +190,7 @@ def test_a_run_with_all_pulls_is_the_plain_loop() -> None:
         torch.testing.assert_close(parameter, dict(model.named_parameters())[name], rtol=0, atol=2e-5)
 
 
-class FirstIsBest(Classifier):
+class FirstIsBest(TextModule):
     """Says that the first epoch had the best score."""
 
     def validation_step(self, batch: Any, _: int) -> None:
@@ -204,7 +205,7 @@ def test_the_best_epoch_comes_back_with_its_adapters(tmp_path: Path) -> None:
     spec = FineTuningSpec.model_validate({"max_epochs": 4, "batch_tokens": 64, "lora": {}, "learning_rate": 0.01})
     ids = torch.arange(4, 36).reshape(4, 8)
     with prepared(model, spec):
-        module = FirstIsBest(model, tokens, spec, None)
+        module = FirstIsBest(model, tokens, spec, class_head("ab", spec, None))
         plan = FitPlan("32-true", max_epochs=4, monitor="validation_macro_f1", patience=9)
         report = fit(module, module.validation_batches(texts(4), 1000), plan, Work.of(tmp_path / "work", spec))[1]
         assert (report["epochs"], report["best"]) == (4, 1.0)

@@ -6,9 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from modelmill.specs.task import TaskSpec
 from modelmill.specs.training import FineTuningSpec, TokenizationSpec
-from modelmill.tasks.text_classification import Predictor, fine_tune
-from modelmill.tokenization.tokens import tokenize_product
+from modelmill.tasks.run import encode, fine_tune
+from tests.tasks.asked import Asked
 from tests.training.tiny import corpus_of, made, specified
 
 TEXTS = [f"the book number {i} is {word}" for i in range(60) for word in ("lovely and good", "bad")]
@@ -22,10 +23,16 @@ def test_a_causal_backbone_learns_to_classify(kind: str, tmp_path: Path) -> None
     table = corpus_of(TEXTS).with_columns(pl.Series("label", ["pos", "neg"] * 60))
     for name in ("product", "model"):
         (tmp_path / name).mkdir()
-    tokenize_product(table[20:], table[:20], backbone, TokenizationSpec(max_tokens=48)).save(tmp_path / "product")
+    encode(
+        TaskSpec.model_validate("text_classification"),
+        table[20:],
+        table[:20],
+        backbone,
+        TokenizationSpec(max_tokens=48),
+    ).save(tmp_path / "product")
     plan = FineTuningSpec(max_epochs=4, learning_rate=0.01, batch_tokens=512, precision="32-true")
     fine_tune(tmp_path / "product", backbone, plan, tmp_path / "work")[2].save(tmp_path / "model")
-    predictor = Predictor(tmp_path / "model")
+    predictor = Asked(tmp_path / "model")
     together = predictor.probabilities(TEXTS[:20])
     assert [predictor.labels[i] for i in together.argmax(1)] == ["pos", "neg"] * 10
     assert together == pytest.approx(np.concatenate([predictor.probabilities([text]) for text in TEXTS[:20]]), abs=1e-5)

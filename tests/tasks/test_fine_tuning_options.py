@@ -14,13 +14,15 @@ from sklearn.metrics import f1_score
 
 from modelmill.digest import tensor_digest
 from modelmill.specs.training import FineTuningSpec
-from modelmill.tasks.text_classification import Predictor, TrainedClassifier, fine_tune
+from modelmill.tasks.run import fine_tune
+from modelmill.tasks.text_task import TrainedTextModel
 from tests.conftest import Project
+from tests.tasks.asked import Asked
 
 BASE = {"max_epochs": 2, "batch_tokens": 512, "learning_rate": 0.003, "precision": "32-true"}
 
 
-def tune(project: Project, **options: Any) -> tuple[pl.DataFrame, dict[str, Any], TrainedClassifier]:
+def tune(project: Project, **options: Any) -> tuple[pl.DataFrame, dict[str, Any], TrainedTextModel]:
     """Fine-tune the tiny backbone."""
     spec = FineTuningSpec.model_validate(BASE | options)
     tokens, backbone = (
@@ -30,7 +32,7 @@ def tune(project: Project, **options: Any) -> tuple[pl.DataFrame, dict[str, Any]
         return fine_tune(tokens, backbone, spec, Path(folder) / "work")
 
 
-def saved(model: TrainedClassifier, folder: Path) -> Path:
+def saved(model: TrainedTextModel, folder: Path) -> Path:
     """The model as a folder."""
     folder.mkdir()
     model.save(folder)
@@ -50,7 +52,7 @@ def test_adapters_leave_a_plain_folder(trained: Project, tmp_path: Path) -> None
     assert "model.layers.0.mlp.Wi.weight" in same
     assert "model.layers.0.attn.Wqkv.weight" not in same
     validation = pl.read_parquet(trained.root / "data/03_primary/mood/validation.parquet")
-    predictor = Predictor(folder)
+    predictor = Asked(folder)
     predicted = [predictor.labels[i] for i in predictor.probabilities(validation["text"].to_list()).argmax(1)]
     assert f1_score(validation["label"], predicted, average="macro") == pytest.approx(report["best"])
     assert json.loads((folder / "product.json").read_text())["training"]["lora"]["rank"] == 2

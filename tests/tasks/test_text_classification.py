@@ -11,18 +11,21 @@ from safetensors.numpy import load_file, save_file
 
 from modelmill.errors import DataError
 from modelmill.specs.training import FineTuningSpec
-from modelmill.tasks.text_classification import Predictor, _new_model, fine_tune, fine_tune_random_start
+from modelmill.tasks.run import fine_tune, fine_tune_random_start
+from modelmill.tasks.text_classification import class_head
+from modelmill.tasks.text_task import new_model
 from modelmill.training.architectures import check_loaded
 from tests.conftest import Project
+from tests.tasks.asked import Asked
 
 
 @pytest.fixture(scope="module")
-def predictor(trained: Project) -> Predictor:
+def predictor(trained: Project) -> Asked:
     """The tiny product's model."""
-    return Predictor(trained.root / "data/06_models/mood/model")
+    return Asked(trained.root / "data/06_models/mood/model")
 
 
-def test_answers_come_in_the_order_of_the_texts(predictor: Predictor, trained: Project) -> None:
+def test_answers_come_in_the_order_of_the_texts(predictor: Asked, trained: Project) -> None:
     """Batches are made by length; each text still gets its own probabilities, alone or among others."""
     texts = pl.read_parquet(trained.root / "data/03_primary/mood/test.parquet")["text"].to_list()
     together = predictor.probabilities(texts)
@@ -31,14 +34,14 @@ def test_answers_come_in_the_order_of_the_texts(predictor: Predictor, trained: P
     assert together.sum(1) == pytest.approx(np.ones(len(texts)))
 
 
-def test_texts_are_normalised_as_in_training(predictor: Predictor) -> None:
+def test_texts_are_normalised_as_in_training(predictor: Asked) -> None:
     """Full-width letters and stray blanks make no difference."""
     assert predictor.probabilities(["ｇｒｅａｔ　 book\u200b"]) == pytest.approx(
         predictor.probabilities(["great book"])
     )
 
 
-def test_no_text_gives_no_answer(predictor: Predictor) -> None:
+def test_no_text_gives_no_answer(predictor: Asked) -> None:
     """An empty list is a list."""
     assert predictor.probabilities([]).shape == (0, 2)
 
@@ -56,7 +59,8 @@ def test_the_folder_is_a_plain_transformers_model(trained: Project) -> None:
 @pytest.mark.parametrize("random_start", [False, True])
 def test_dropout_is_on_in_training(trained: Project, random_start: bool) -> None:
     """The head drops the declared share, with pretrained weights as from a random start; the encoder is not touched."""
-    model = _new_model(trained.root / "data/06_models/tiny/backbone", ["neg", "pos"], 0.3, random_start)
+    head = class_head(["neg", "pos"], FineTuningSpec(), None)
+    model = new_model(trained.root / "data/06_models/tiny/backbone", head, 0.3, random_start)
     shares = {name: m.p for name, m in model.named_modules() if type(m).__name__ == "Dropout" and m.training}
     assert {share for name, share in shares.items() if not name.startswith("model.")} == {0.3}
     assert {share for name, share in shares.items() if name.startswith("model.")} == {0.0}

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from modelmill.errors import DataError
 from modelmill.specs.backbone import ArchitectureKind, TokenizerSpec
+from modelmill.specs.task import TaskSpec
 from modelmill.specs.training import TokenizationSpec
-from modelmill.tokenization.tokens import TokenShards, encode, load_tokenizer, tokenize_corpus, tokenize_product
+from modelmill.tasks.run import encode as encode_product
+from modelmill.tokenization.tokens import TokenShards, encode, load_tokenizer, tokenize_corpus
 from modelmill.tokenization.train import train_tokenizer
 
 TEXTS = ["这本书很好看", "这本书不好看,很失望", "Windows 很慢"] * 40 + [chr(0x4E00 + i) for i in range(300)]
@@ -35,6 +37,9 @@ def test_training_twice_gives_the_same_bytes(kind: str, tmp_path: Path) -> None:
         train_tokenizer(CORPUS, spec).save(tmp_path / name)
     files = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("a", "b")]
     assert files[0] == files[1]
+
+
+CLASSES = TaskSpec.model_validate("text_classification")
 
 
 def test_merges_make_words_and_stop_at_punctuation() -> None:
@@ -98,7 +103,7 @@ def test_the_limit_of_a_gpt2_is_known(tmp_path: Path) -> None:
     """Its config says `n_positions`."""
     (tmp_path / "config.json").write_text('{"n_positions": 16}')
     with pytest.raises(DataError, match=r"is 17, but the backbone reads 16"):
-        tokenize_product(CORPUS, CORPUS, tmp_path, TokenizationSpec(max_tokens=17))
+        encode_product(CLASSES, CORPUS, CORPUS, tmp_path, TokenizationSpec(max_tokens=17))
 
 
 def test_shards_come_back_from_disk(tmp_path: Path) -> None:
@@ -108,11 +113,11 @@ def test_shards_come_back_from_disk(tmp_path: Path) -> None:
     train_tokenizer(CORPUS, TokenizerSpec(vocabulary=150, alphabet=60)).save(tmp_path / "tokenizer")
     (tmp_path / "tokenizer/config.json").write_text('{"max_position_embeddings": 16}')
     train = pl.DataFrame({"id": ["a", "b"], "text": ["这本书很好看" * 5, "失望"], "label": ["pos", "neg"]})
-    tokenize_product(train, train.head(1), tmp_path / "tokenizer", TokenizationSpec(max_tokens=8)).save(
+    encode_product(CLASSES, train, train.head(1), tmp_path / "tokenizer", TokenizationSpec(max_tokens=8)).save(
         tmp_path / "shards"
     )
     shards = TokenShards.load(tmp_path / "shards")
-    assert (shards.label_names, shards.max_tokens) == (["neg", "pos"], 8)
+    assert (shards.about["labels"], shards.max_tokens) == (["neg", "pos"], 8)
     tokens = shards.splits["train"]
     expected = encode(train["text"].to_list(), load_tokenizer(tmp_path / "tokenizer"), 8)
     assert [tokens[i].tolist() for i in range(len(tokens))] == expected
@@ -120,6 +125,6 @@ def test_shards_come_back_from_disk(tmp_path: Path) -> None:
     assert tokens.labels.tolist() == [1, 0]
     assert len(shards.splits["validation"]) == 1
     with pytest.raises(DataError, match=r"`tokenization\.max_tokens` is 17, but the backbone reads 16"):
-        tokenize_product(train, train, tmp_path / "tokenizer", TokenizationSpec(max_tokens=17))
+        encode_product(CLASSES, train, train, tmp_path / "tokenizer", TokenizationSpec(max_tokens=17))
     tokenize_corpus(CORPUS, tmp_path / "tokenizer").save(tmp_path / "corpus")
     assert TokenShards.load(tmp_path / "corpus").splits["train"].labels.tolist() == [-1] * len(TEXTS)

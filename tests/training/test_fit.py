@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from modelmill.specs.training import FineTuningSpec
-from modelmill.tasks.classifier_module import Classifier
+from modelmill.tasks.text_module import TextModule
 from tests.training.test_resume import train
 
 
@@ -18,13 +18,13 @@ def settings() -> tuple[bool, bool]:
 
 def test_torch_is_afterwards_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it trains it is deterministic and does not fill new tensors."""
-    step, within = Classifier.training_step, set()
+    step, within = TextModule.training_step, set()
 
     def noting(*arguments: Any) -> torch.Tensor:
         within.add(settings())
         return step(*arguments)
 
-    monkeypatch.setattr(Classifier, "training_step", noting)
+    monkeypatch.setattr(TextModule, "training_step", noting)
     before = settings()
     train(tmp_path / "work", FineTuningSpec(max_epochs=1, batch_tokens=200, precision="32-true"))
     assert settings() == before == (False, True)

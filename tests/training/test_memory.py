@@ -12,6 +12,7 @@ import torch
 
 from modelmill.errors import UserError
 from modelmill.specs.training import FineTuningSpec
+from modelmill.tasks.text_classification import class_head
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.free_memory import free_memory
 from tests.training.models import classifier, texts
@@ -22,10 +23,10 @@ MIB = 1 << 20
 
 def tuned(**options: Any) -> Any:
     """A classifier with dropout, whose largest batch has 40 rows."""
-    from modelmill.tasks.classifier_module import Classifier
+    from modelmill.tasks.text_module import TextModule
 
     spec = FineTuningSpec.model_validate({"batch_tokens": 800, **options})
-    return Classifier(classifier("bert", hidden_dropout_prob=0.2), texts(60), spec, None)
+    return TextModule(classifier("bert", hidden_dropout_prob=0.2), texts(60), spec, class_head("ab", spec, None))
 
 
 def test_the_largest_batch_is_as_large_as_any() -> None:
@@ -162,7 +163,7 @@ def real_step(options: dict[str, Any]) -> tuple[int, int]:
 
     from transformers import BertConfig, BertForSequenceClassification
 
-    from modelmill.tasks.classifier_module import Classifier
+    from modelmill.tasks.text_module import TextModule
     from modelmill.training.memory_module import _pass, bytes_needed
     from modelmill.training.processor_module import fast_on_processors
 
@@ -175,7 +176,7 @@ def real_step(options: dict[str, Any]) -> tuple[int, int]:
     model = BertForSequenceClassification(config).train()
     if spec.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    module = Classifier(model, Tokens.of([np.arange(5, 205)] * 60, [0, 1] * 30), spec, None)
+    module = TextModule(model, Tokens.of([np.arange(5, 205)] * 60, [0, 1] * 30), spec, class_head("ab", spec, None))
     batch = module.largest_batch()
     with fast_on_processors(model):
         foretold = bytes_needed(module, batch, spec.precision)(module.sizes(batch)[1])

@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from modelmill.specs.training import FineTuningSpec, PretrainingTrainingSpec
+from modelmill.tasks.text_classification import class_head
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.causal import CausalLm
 from modelmill.training.fit import FitPlan, fit
@@ -164,10 +165,10 @@ class Tuned:
 
     @classmethod
     def module(cls, options: dict[str, Any]) -> TrainedModule:
-        from modelmill.tasks.classifier_module import Classifier
+        from modelmill.tasks.text_module import TextModule
 
         spec = FineTuningSpec.model_validate({"batch_tokens": 64, **options})
-        return Classifier(classifier("bert").double(), cls.TEXTS, spec, cls.WEIGHTS)
+        return TextModule(classifier("bert").double(), cls.TEXTS, spec, class_head("ab", spec, cls.WEIGHTS))
 
     @classmethod
     def gradient(cls, module: TrainedModule, batches: int, smoothing: float) -> Gradient:

@@ -23,10 +23,11 @@ from safetensors.numpy import load_file
 from modelmill.digest import tensor_digest
 from modelmill.errors import DataError, UserError
 from modelmill.specs.backbone import PretrainingSpec
+from modelmill.specs.task import TaskSpec
 from modelmill.specs.training import FineTuningSpec, TokenizationSpec
-from modelmill.tasks.classifier_module import Classifier
-from modelmill.tasks.text_classification import fine_tune
-from modelmill.tokenization.tokens import tokenize_product
+from modelmill.tasks.run import encode, fine_tune
+from modelmill.tasks.text_classification import class_head
+from modelmill.tasks.text_module import TextModule
 from modelmill.training.checkpoints_module import Checkpoints
 from modelmill.training.failures import SHUTDOWN, first_failure, tell, tell_ends
 from modelmill.training.fit import FitPlan
@@ -67,13 +68,13 @@ def test_batches_are_shared_out(count: int, ranks: int) -> None:
 
 def test_a_batch_that_does_not_count_changes_no_figure() -> None:
     """Neither the mean loss nor macro-F1."""
-    module = Classifier(classifier("bert"), texts(20), FineTuningSpec(), None)
+    module = TextModule(classifier("bert"), texts(20), FineTuningSpec(), class_head("ab", FineTuningSpec(), None))
     module.log = lambda *_, **__: None
     counted, other = (next(iter(module.validation_batches(texts(9, seed), 1000))) for seed in (1, 2))
     figures = []
     for step in ((counted, True), (other, False), (other, True)):
         module.validation_step(step, 0)
-        figures.append((float(module.f1.compute()), float(module.means["loss"].compute())))
+        figures.append((float(module.score.compute()), float(module.means["loss"].compute())))
     assert figures[0] == figures[1]
     assert all(before != after for before, after in zip(figures[1], figures[2], strict=True))
 
@@ -83,7 +84,9 @@ def test_a_sharded_model_is_computed_as_often_on_all_ranks(strategy: str) -> Non
     """All parts of a batch have its buckets, for as many calls of the model; what has no label counts nowhere. Where
     each rank has the whole model, it is not called for nothing."""
     spec = FineTuningSpec.model_validate({"batch_tokens": 60, "devices": 3, "strategy": strategy})
-    module = Classifier(classifier("bert").eval(), texts(60), spec, np.array([0.5, 2], np.float32))
+    module = TextModule(
+        classifier("bert").eval(), texts(60), spec, class_head("ab", spec, np.array([0.5, 2], np.float32))
+    )
     make, count = module.epoch_batches(0)
     called, blank = [], 0
     for batch in map(make, range(count)):
@@ -272,9 +275,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labelled = CORPUS.with_columns(
         label=pl.when(pl.col("text").str.contains("bad")).then(pl.lit("b")).otherwise(pl.lit("a"))
     )
-    tokenize_product(labelled[:280], labelled[280:], folder / "backbone", TokenizationSpec(max_tokens=32)).save(
-        folder / "labelled"
-    )
+    encode(
+        TaskSpec.model_validate("text_classification"),
+        labelled[:280],
+        labelled[280:],
+        folder / "backbone",
+        TokenizationSpec(max_tokens=32),
+    ).save(folder / "labelled")
     return folder
 
 

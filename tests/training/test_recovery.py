@@ -26,7 +26,7 @@ def train(
     folder: Path, room: Any, *, kill_at: int | None = None, **options: Any
 ) -> tuple[Any, dict[str, Any], list[Any]]:
     """Model, report and curves of a fine-tuning where there is room for `room(pieces so far)` records at once."""
-    from modelmill.tasks.classifier_module import Classifier
+    from modelmill.tasks.text_module import TextModule
 
     minutes, records = options.pop("checkpoint_minutes", 1e9), options.pop("records", 60)
     dropout = options.pop("dropout", 0.2)
@@ -37,7 +37,7 @@ def train(
     torch.manual_seed(0)
     model = classifier("bert", hidden_dropout_prob=dropout)
 
-    class Small(stopping(Classifier, kill_at)):
+    class Small(stopping(TextModule, kill_at)):
         def training_step(self, batch: Any, number: int) -> torch.Tensor:
             if self.sizes(batch)[1] > room(self.begun):
                 raise torch.OutOfMemoryError("CUDA out of memory")
@@ -122,12 +122,12 @@ def test_it_ends_with_single_rows(tmp_path: Path) -> None:
 
 def test_validation_is_not_helped_by_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has batches of its own: an error at once, rather than a training in ever smaller pieces."""
-    from modelmill.tasks.classifier_module import Classifier
+    from modelmill.tasks.text_module import TextModule
 
     def too_large(*_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Classifier, "validation_step", too_large)
+    monkeypatch.setattr(TextModule, "validation_step", too_large)
     with pytest.raises(UserError, match="does not suffice for validation"):
         train(tmp_path / "work", endless)
 

@@ -54,13 +54,13 @@ def small_peak(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def train(folder: Path, spec: FineTuningSpec, stop_at: int | None = None) -> tuple[str, Any, list[Any]]:
     """Digest of the tensors, report and curves of a fine-tuning with dropout, killed after `stop_at` batches."""
-    from modelmill.tasks.classifier_module import Classifier
+    from modelmill.tasks.text_module import TextModule
     from modelmill.training.prepare import prepared
 
     torch.manual_seed(0)
     model, tokens = classifier("bert", hidden_dropout_prob=0.2), texts(60)
     with prepared(model, spec):
-        module = stopping(Classifier, stop_at)(model, tokens, spec, None)
+        module = stopping(TextModule, stop_at)(model, tokens, spec, None)
         plan = FitPlan(
             spec.precision, max_epochs=spec.max_epochs, monitor="validation_macro_f1", patience=spec.patience,
             accumulate=spec.accumulate, checkpoint_seconds=0, micro_batches=spec.micro_batches,

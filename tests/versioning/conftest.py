@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Project, make_project
+from tests.conftest import ROOT, Project, made_once, make_project
 
 QUICK: dict[str, Any] = {"max_epochs": 2, "learning_rate": 0.003, "batch_tokens": 512, "precision": "32-true"}
 """Of the product's training: enough to be right about six words."""
@@ -99,7 +99,10 @@ def make_versioned(root: Path) -> Versioned:
 @pytest.fixture(scope="session")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Versioned:
     """A versioned project after `kedro run` and a commit; tests only read it, or copy it."""
-    project = make_versioned(tmp_path_factory.mktemp("versioned") / "project")
-    project.kedro("run")
-    project.commit("ran")
-    return project
+
+    def run(root: Path) -> None:
+        project = make_versioned(root)
+        project.kedro("run")
+        project.commit("ran")
+
+    return Versioned(made_once(tmp_path_factory, "versioned", run))

@@ -41,8 +41,9 @@ TOGETHER: dict[Path_, dict[str, Any]] = {
 PRODUCTS = ("news_topic", "review_sentiment")
 TIME = "needs the time of each record, which these sources do not have"
 UNCHANGED = {
-    ("news_topic", "task"): "there is one task",
-    ("review_sentiment", "task"): "there is one task",
+    ("news_topic", "task", "kind"): "another kind has other keys",
+    ("review_sentiment", "task", "kind"): "another kind has other keys",
+    **{(name, "contract", "target"): "follows from the kind of task" for name in PRODUCTS},
     **{(name, "split", "validation_from"): TIME for name in PRODUCTS},
     **{(name, "split", "test_from"): TIME for name in PRODUCTS},
     ("registry", "retired"): "no other stage of the demo may be the retired one",
@@ -212,6 +213,7 @@ def needed_files(stage: Stage) -> set[str]:
         if module not in seen:
             seen.add(module)
             todo += imported(module)
+            todo += ["modelmill.tasks.text_classification"] if module == "modelmill.tasks.task" else []  # by its name
     packages = {".".join(module.split(".")[:n]) for module in seen for n in range(1, module.count(".") + 2)}
     return {file.relative_to(ROOT).as_posix() for file in map(source, packages) if file}
 

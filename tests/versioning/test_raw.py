@@ -1,5 +1,7 @@
 """Raw data under DVC: missing, altered, and on a second machine."""
 
+import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +69,28 @@ def test_altered_raw_data_stop_the_run(first: Versioned) -> None:
     assert ran(first.kedro("run", "--namespaces", "mood.tokenization")) == (set(), {"mood-tokenization"})
     first.dvc("checkout", "--force", f"{REVIEWS}.dvc")
     assert ran(first.kedro("run")) == (set(), STAGES)
+
+
+def test_status_names_what_would_stop_a_run(first: Versioned) -> None:
+    """As `kedro run` does, with the same commands, also for a backbone that reads a product's source; what is as
+    recorded is not named.
+    """
+    assert status(first) == []
+    path = first.root / REVIEWS / "pos.txt"
+    path.write_text(path.read_text() + "one more\n")
+    told = first.kedro("dvc", "status").stdout.splitlines()[-1]
+    assert told.startswith(
+        f"`kedro run` stops: {REVIEWS} is not what {REVIEWS}.dvc records. `dvc checkout {REVIEWS}.dvc`"
+    )
+    assert status(first, "tiny") == [{"path": REVIEWS, "status": "altered"}]
+    shutil.rmtree(first.root / REVIEWS)
+    assert status(first) == [{"path": REVIEWS, "status": "missing"}]
+
+
+def status(project: Versioned, *names: str) -> list[dict[str, str]]:
+    """What `kedro dvc status` says of raw data, without its words."""
+    rows = json.loads(project.kedro("dvc", "status", *names, "--json").stdout)["raw_data"]
+    return [{key: value for key, value in row.items() if key != "message"} for row in rows]
 
 
 def test_the_second_machine_skips_everything(first: Versioned) -> None:

@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.versioning.conftest import Versioned
@@ -66,6 +69,25 @@ def test_a_plan_says_what_would_be_built_from_what(committed: Versioned) -> None
     }
     assert [event["kind"] for event in events(committed)] == ["registered"]
     assert len(committed.git("worktree", "list").splitlines()) == 1
+
+
+def test_sigterm_leaves_nothing(project: Versioned, tmp_path: Path) -> None:
+    """Killed while the pipelines run in the worktree: they end, and worktree and folder go."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-m", "kedro", "model", "reproduce", "mood@1"], cwd=project.root,
+        env={**project.environment, "TMPDIR": str(scratch)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        while not (running := [one for one in psutil.Process(process.pid).children() if "--force" in one.cmdline()]):
+            assert process.poll() is None
+            time.sleep(0.1)
+        assert len(project.git("worktree", "list").splitlines()) == 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert not running[0].is_running()
+    assert len(project.git("worktree", "list").splitlines()) == 1
+    assert [path.suffix for path in scratch.iterdir()] == [".log"]
 
 
 @pytest.mark.slow

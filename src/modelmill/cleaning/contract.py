@@ -88,6 +88,10 @@ def records_schema(contract: ContractSpec, *, labelled: bool, kept: bool = False
     }
     if labelled:
         checks["label"] = [("label is missing", pl.col("label").str.strip_chars() != "")]
+        if contract.target == "number":
+            checks["label"].append(
+                ("label is not a number", pl.col("label").cast(pl.Float64, strict=False).is_finite())
+            )
         if contract.labels is not None:
             message = f"label is none of {', '.join(contract.labels)}"
             checks["label"].append((message, pl.col("label").is_in(contract.labels)))

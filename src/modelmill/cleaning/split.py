@@ -2,7 +2,7 @@
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -41,7 +41,9 @@ def split_records(
         DataError: when a label has too few records, or is missing from a split.
     """
     clean = pl.concat(batches_of(cleaned))
-    _check_labels(clean, contract)
+    classes = contract.target in ("class", None)
+    if classes:
+        _check_labels(clean, contract)
     placed, undated = assign(clean, split, sources.parts)
     _check_times(undated, clean, contract)
     parts = {name: placed.filter(split=name).drop("split", PART, strict=False) for name in PARTS}
@@ -50,7 +52,8 @@ def split_records(
         held_out = pl.concat([parts["validation"], parts["test"]])
         parts["train"], leaks = reject_leaks(parts["train"], held_out, split.near_duplicates)
         rejects.append(leaks)
-    _check_parts(parts, clean, split, sources.parts)
+    remedies = {name: GIVEN_REMEDY if name in sources.parts else REMEDIES[split.by] for name in PARTS}
+    _check_parts(parts, clean, remedies, classes)
     return parts["train"], parts["validation"], parts["test"], pl.concat(rejects)
 
 
@@ -143,14 +146,18 @@ REMEDIES = {
 GIVEN_REMEDY = "it is the sources' own: look among the rejects, or list in `contract.labels` the labels that all have"
 
 
-def _check_parts(parts: dict[str, pl.DataFrame], clean: pl.DataFrame, split: SplitSpec, given: Collection[str]) -> None:
-    labels = set(clean["label"])
+def _check_parts(
+    parts: Mapping[str, pl.DataFrame], clean: pl.DataFrame, remedies: Mapping[str, str], classes: bool
+) -> None:
+    labels = set(clean["label"]) if classes else set()
     for name, part in parts.items():
+        if not part.height:
+            remedy = remedies[name] if remedies[name] == GIVEN_REMEDY else "enlarge `split.{name}`"
+            raise DataError(f"the {name} split of {clean.height} records has none; {remedy.format(name=name)}.")
         if missing := sorted(labels - set(part["label"])):
-            remedy = GIVEN_REMEDY if name in given else REMEDIES[split.by].format(name=name)
             raise DataError(
                 f"the {name} split ({part.height} of {clean.height} records) has no record labelled "
-                f"{', '.join(missing)}; {remedy}."
+                f"{', '.join(missing)}; {remedies[name].format(name=name)}."
             )
 
 

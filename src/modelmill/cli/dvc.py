@@ -26,12 +26,12 @@ def dvc() -> None:
 @shared
 def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
     """Write dvc.yaml and params/ from the pipelines and the declarations; stages that a person wrote stay."""
-    from modelmill.versioning.dvc_yaml import DVC_YAML, differing, rendered, write
-    from modelmill.versioning.repository import Repository, is_versioned, under_dvc
+    from modelmill.versioning.dvc_yaml import DVC_YAML, differing, rendered
+    from modelmill.versioning.project import sync
+    from modelmill.versioning.repository import Repository, under_dvc
 
     loader, root, stages = _stages(env)
-    files = rendered(stages.values(), root)
-    changed = differing(files, root) if check else write(files, root)
+    changed = differing(rendered(stages.values(), root), root) if check else sync(loader, stages, Repository(root))
     if as_json:
         print_json(document("dvc.sync", check=check, changed=changed))
     else:
@@ -40,8 +40,6 @@ def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
         raise DataError(f"{len(changed)} file(s) are stale; `kedro dvc sync` writes them.")
     if under_dvc() and DVC_YAML in changed:
         raise DataError("the stages themselves have changed; dvc.yaml was written anew, start `dvc repro` once more.")
-    if not check and not under_dvc() and is_versioned(root) and loader.of_default_environment:
-        Repository(root).remember_sync()
 
 
 @dvc.command("status")
@@ -49,17 +47,23 @@ def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
 @click.option("--runnable", is_flag=True, help="Print the names of stages whose data is here, for `dvc repro`.")
 @shared
 def show_status(names: tuple[str, ...], runnable: bool, as_json: bool, env: str | None) -> None:
-    """For each stage of all products, or of NAMES: fresh, stale and why, never run, or without data."""
+    """For each stage of all products, or of NAMES: fresh, stale and why, never run, or without data.
+
+    Below, tracked raw data that are missing or altered, which keep `kedro run` from running what reads them.
+    """
     from modelmill.cli.output import print_table
     from modelmill.missing import without_data
     from modelmill.pipelines import all_pipelines
+    from modelmill.versioning.project import addresses_of
     from modelmill.versioning.status import status_of
+    from modelmill.versioning.tracked import unrecorded
 
     loader, root, stages = _stages(env)
     absent = without_data(loader, all_pipelines(loader.declarations)["__default__"].nodes)
     rows = [row for row in status_of(stages, root, names, absent) if not (runnable and row.missing)]
+    raw = unrecorded(addresses_of(loader, names), root)
     if as_json:
-        print_json(document("dvc.status", stages=[asdict(row) for row in rows]))
+        print_json(document("dvc.status", stages=list(map(asdict, rows)), raw_data=list(map(asdict, raw))))
         return
     if runnable:
         click.echo("\n".join(row.stage for row in rows))
@@ -67,6 +71,8 @@ def show_status(names: tuple[str, ...], runnable: bool, as_json: bool, env: str 
     print_table(
         "Stages", ["stage", "status", "because of"], [[r.stage, r.status, r.missing or _first(r.changes)] for r in rows]
     )
+    for one in raw:
+        click.echo(f"`kedro run` stops: {one.message}")
 
 
 @dvc.command("used-by")

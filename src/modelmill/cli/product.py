@@ -177,7 +177,7 @@ def _read(path: Path) -> Any:
 
 
 def _print_products(rows: list[dict[str, Any]]) -> None:
-    from modelmill.evaluation.card import figure
+    from modelmill.markdown import figure
 
     headings = (
         "product", "backbone", "metric", "on the test split", "linear", "random start", "version", "alias",

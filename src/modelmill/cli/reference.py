@@ -2,6 +2,8 @@
 
 import click
 
+from modelmill.errors import RegistryError, UserError
+
 HEAD = """# Commands
 
 Beside [Kedro's own](https://docs.kedro.org/en/stable/getting-started/commands_reference/). Made by
@@ -11,20 +13,7 @@ With `--json` every command of `kedro model` and `kedro dvc` prints one JSON doc
 what it is, such as `modelmill.model.list/1`: the number goes up when a field changes or goes. Logs and errors go to
 stderr. A command that is refused prints `modelmill.error/1` on stdout, too: `code` (below), `kind`, `message`, and
 what each of the `gates` said. `check`, `verify`, `list` and `reproduce` print their own document also when they end
-with 3, 7 or 9.
-
-| exit code | |
-| --- | --- |
-| 0 | done, or nothing had to be done |
-| 1 | another error |
-| 2 | usage, a mistake in a YAML file, or a stage that cannot be entered from where the version is |
-| 3 | a gate, the soak time or the cool-down says no |
-| 4 | approvals are missing |
-| 5 | conflict: the registry is not as was expected |
-| 6 | no such model, version or request |
-| 7 | integrity: what is there is not what was written |
-| 8 | MLflow cannot be reached, or refuses |
-| 9 | a version that was built again has other tensors, and answers the same within the tolerance |"""
+with 3, 7 or 9."""
 
 
 def reference(*groups: click.Group) -> str:
@@ -33,7 +22,7 @@ def reference(*groups: click.Group) -> str:
     Args:
         groups: `product`, `model`, `dvc`.
     """
-    sections = [HEAD]
+    sections = [HEAD, _exit_codes()]
     for group in groups:
         context = click.Context(group, info_name=f"kedro {group.name}")
         sections.append(f"## {context.info_name}\n\n{_said(group)}")
@@ -41,6 +30,15 @@ def reference(*groups: click.Group) -> str:
             _section(command, context) for name in group.list_commands(context) for command in [group.commands[name]]
         ]
     return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def _exit_codes() -> str:
+    said = {0: ["Done, or nothing had to be done."], 1: ["Another error."], 2: ["Usage."]}
+    for error in [*UserError.__subclasses__(), *RegistryError.__subclasses__()]:
+        if error.exit_code != 1:
+            said.setdefault(error.exit_code, []).append((error.__doc__ or "").partition("\n")[0])
+    rows = [f"| {code} | {' '.join(lines)} |" for code, lines in sorted(said.items())]
+    return "\n".join(["| exit code | |", "| --- | --- |", *rows])
 
 
 def _section(command: click.Command, parent: click.Context) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from modelmill import markdown
 from modelmill.specs.registry import Gate, Gates, NotifySpec, RegistrySpec, SigningSpec, StageSpec
 
 HEAD = """# registry.yml
@@ -35,9 +36,9 @@ def registry_reference() -> str:
     parts = [HEAD]
     for title, (where, spec) in SECTIONS.items():
         rows = [_row(name, field) for name, field in spec.model_fields.items()]
-        parts.append(f"## {title}\n\n{where}{_said(spec)}\n\n" + _table(("key", "default", ""), rows))
+        parts.append(f"## {title}\n\n{where}{_said(spec)}\n\n" + markdown.table(("key", "default", ""), rows))
     gates = [_gate(name, field) for name, field in Gates.model_fields.items()]
-    return "\n\n".join([*parts, GATES, _table(("gate", "asks", "keys"), gates)]) + "\n"
+    return "\n\n".join([*parts, GATES, markdown.table(("gate", "asks", "keys"), gates)]) + "\n"
 
 
 def _row(name: str, field: FieldInfo) -> tuple[str, str, str]:
@@ -66,8 +67,3 @@ def _default(field: FieldInfo) -> str:
 
 def _said(spec: type[BaseModel]) -> str:
     return " ".join((spec.__doc__ or "").split())
-
-
-def _table(header: tuple[str, ...], rows: list[tuple[str, str, str]]) -> str:
-    lines = [header, ("---",) * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from modelmill import markdown
 from modelmill.evaluation.report import better
+from modelmill.markdown import figure
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
+from modelmill.specs.task import Better
 from modelmill.specs.training import FineTuningSpec
+from modelmill.tasks.task import task_of
 
 
 def model_card(
@@ -16,29 +20,20 @@ def model_card(
     backbone: BackboneSpec,
 ) -> str:
     """What was measured, on what, against what, and how the model was made; figures come from the reports alone."""
+    task = task_of(spec.task)
+    labels = f" Labels: {', '.join(report['labels'])}." if "labels" in report else ""
     sections = [
-        f"# {spec.description or spec.task}\n\nTask: {spec.task}. Labels: {', '.join(report['labels'])}.",
+        f"# {spec.description or spec.task.kind}\n\nTask: {spec.task.kind}.{labels}",
         _declared("Intended use", spec.card.intended_use),
         _results(report),
-        _labels(report),
-        _comparison(report),
+        *task.card(report),
+        _comparison(report, spec.task.metrics[report["metric"]]),
         _data(cleaning, report, spec),
         _training(training, spec, backbone),
         _declared("Limitations", spec.card.limitations),
         _declared("Owner", spec.card.owner),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
-
-
-def figure(value: dict[str, float]) -> str:
-    """'0.852 [0.835, 0.869]'."""
-    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    lines = [header, ["---"] * len(header), *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _declared(heading: str, text: str | None) -> str:
@@ -48,18 +43,10 @@ def _declared(heading: str, text: str | None) -> str:
 def _results(report: dict[str, Any]) -> str:
     rows = [[name, figure(value)] for name, value in report["metrics"].items()]
     intro = f"On {report['items']} test records, with {report['confidence']:.0%} bootstrap intervals."
-    return f"## Results\n\n{intro}\n\n{_table(['metric', 'value'], rows)}"
+    return f"## Results\n\n{intro}\n\n{markdown.table(['metric', 'value'], rows)}"
 
 
-def _labels(report: dict[str, Any]) -> str:
-    rows = [
-        [label, str(row["support"]), figure(row["precision"]), figure(row["recall"]), figure(row["f1"])]
-        for label, row in report["labels"].items()
-    ]
-    return f"### By label\n\n{_table(['label', 'records', 'precision', 'recall', 'F1'], rows)}"
-
-
-def _comparison(report: dict[str, Any]) -> str:
+def _comparison(report: dict[str, Any], direction: Better) -> str:
     metric = report["metric"]
     others = dict(report["baselines"])
     if "random_start" in report:
@@ -69,11 +56,11 @@ def _comparison(report: dict[str, Any]) -> str:
             name,
             figure(other["metrics"][metric]),
             figure(other["difference"]),
-            better(metric, other["difference"]),
+            better(direction, other["difference"]),
         ]
         for name, other in others.items()
     ]
-    table = _table(["compared with", metric, "this model minus it", "this model is"], rows)
+    table = markdown.table(["compared with", metric, "this model minus it", "this model is"], rows)
     return f"## Comparison\n\n{table}"
 
 
@@ -99,7 +86,7 @@ def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec) -
     )
     split = spec.split
     return (
-        f"## Data\n\n{sources}\n\n{_table(['step', 'in', 'out', 'rejected'], steps)}\n\n"
+        f"## Data\n\n{sources}\n\n{markdown.table(['step', 'in', 'out', 'rejected'], steps)}\n\n"
         f"`contract.max_reject` ({spec.contract.max_reject:.0%}) bounds the rejects of the step `contract` alone. "
         f"Split by a hash of the record's id: train {split.train}, validation {split.validation}, test {split.test}. "
         f"{leak_lines}"
@@ -118,7 +105,7 @@ def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpe
         f"{training['tokens_per_second']} tokens a second ({training['share_of_peak']:.0%} of the machine's peak)"
         f"{memory}; learning rate {training['learning_rate']:g}, "
         f"{training['batch_tokens']} tokens a batch, in {training['micro_batches']} piece(s), seed {training['seed']}. "
-        f"The weights of the epoch with the best validation macro-F1 ({training['best']:.3f}) are kept. "
+        f"The weights of the epoch with the best validation {training['monitor']} ({training['best']:.3f}) are kept. "
         f"{training['trained_parameters']} parameters were trained; the model has {training['parameters']}."
         f"{_options(training)}"
     )

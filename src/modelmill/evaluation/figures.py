@@ -1,6 +1,6 @@
 """Plotly figures of a training and an evaluation."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -42,30 +42,5 @@ def curve_points(curves: pl.DataFrame) -> pl.DataFrame:
 
 
 def answers(predictions: pl.DataFrame) -> pl.DataFrame:
-    """True and predicted label of every test record, as DVC counts them into a confusion matrix."""
+    """True and predicted class of every test record, as DVC counts them into a confusion matrix."""
     return predictions.select(actual="label", predicted="predicted")
-
-
-def confusion_matrix(report: dict[str, Any]) -> "Figure":
-    """Counts by true and predicted label, coloured by share of the true label."""
-    import plotly.graph_objects as go
-
-    labels, counts = list(report["labels"]), report["confusion"]
-    shares = [[cell / max(1, sum(row)) for cell in row] for row in counts]
-    figure = go.Figure(
-        go.Heatmap(
-            z=shares,
-            x=labels,
-            y=labels,
-            text=counts,
-            texttemplate="%{text}",
-            zmin=0,
-            zmax=1,
-            colorscale="Blues",
-            colorbar={"title": "share of true"},
-        )
-    )
-    figure.update_layout(title="Confusion matrix (test split)", template="plotly_white")
-    figure.update_xaxes(title_text="predicted", type="category")
-    figure.update_yaxes(title_text="true", autorange="reversed", type="category")
-    return figure

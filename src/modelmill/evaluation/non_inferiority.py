@@ -6,16 +6,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modelmill.evaluation.metrics import METRICS, Floats, Ints, Outcome, Resampling, confusion, difference
 from modelmill.evaluation.paired import quantile, score_bound, score_variance, share_bounds
-from modelmill.specs.product import SMALLER_IS_BETTER
 from modelmill.specs.registry import NonInferiorityGate
+from modelmill.tasks.outcome import Bools, Floats, Outcome, Resampling, difference
 
 Verdict = Literal["not worse", "worse", "may be worse", "cannot tell"]
-MOVES = 50
-"""Answers that are changed at a time: 50 confusion matrices in memory."""
-BY_CONFIDENCE = frozenset({"calibration_error"})
-"""Metrics that change without any other answer."""
 
 
 @dataclass(frozen=True)
@@ -57,30 +52,28 @@ class Comparison:
 def compare(version: Outcome, incumbent: Outcome, metric: str, rule: NonInferiorityGate) -> Comparison:
     """Compare two models on the same items.
 
-    Accuracy by the score interval for paired shares (Tango 1998), other metrics by the paired percentile bootstrap
-    (Efron and Tibshirani 1993, chapter 13).
+    A share of right answers by the score interval for paired shares (Tango 1998), other metrics by the paired
+    percentile bootstrap (Efron and Tibshirani 1993, chapter 13).
 
     Args:
         version: that wants to come.
         incumbent: that is there; the same items in the same order.
-        metric: one of `METRICS`.
+        metric: one of the outcomes'.
         rule: margin, confidence (one-sided) and power.
     """
-    items = len(version.true)
-    if metric == "accuracy":
-        ours, theirs = (one.true == one.predicted for one in (version, incumbent))
+    items = version.items
+    ours, theirs = version.right(), incumbent.right()
+    if ours is not None and theirs is not None and version.is_share_of_right(metric):
         differ = ours != theirs
         bounds = accuracy_bounds((ours & ~theirs).sum(), (theirs & ~ours).sum(), items, rule)
     else:
-        differ = version.predicted != incumbent.predicted
+        differ = _differ(version, incumbent)
         bounds = bootstrap_bounds(version, incumbent, metric, rule)
-    every = np.arange(items)[None]
-    ours, theirs = (float(METRICS[metric](one, every, confusion(one, every))[0]) for one in (version, incumbent))
     return Comparison(
         metric,
         items,
-        ours,
-        theirs,
+        version.value(metric),
+        incumbent.value(metric),
         int(differ.sum()),
         {name: float(value) for name, value in asdict(bounds).items()},
         bounds.verdicts(rule).item(),
@@ -101,18 +94,18 @@ def bootstrap_bounds(version: Outcome, incumbent: Outcome, metric: str, rule: No
 
     Resamples of few disagreements vary too little, and of none not at all. So the bounds are widened by as much as the
     score interval of the same answers' accuracy is wider than the normal one, and the power is reckoned with the upper
-    bound of the disagreement; both in units of `answer_weight`.
+    bound of the disagreement; both in units of `Outcome.answer_weight`, where there is one.
     """
     found = difference(version, incumbent, metric, Resampling(rule.resamples, 2 * rule.confidence - 1, rule.seed))
     gain, low, high = found["value"], found["low"], found["high"]
-    if metric in SMALLER_IS_BETTER:
+    if version.better[metric] == "smaller":
         gain, low, high = -gain, -high, -low
-    items, differ = len(version.true), int((version.predicted != incumbent.predicted).sum())
+    items, differ = version.items, int(_differ(version, incumbent).sum())
     spread = (high - low) / (2 * quantile(rule.confidence)) * np.sqrt(items)
     rate = share_bounds(differ, items, rule.confidence)[1]
     assumed = true = np.array(spread)
-    if metric not in BY_CONFIDENCE:
-        weight = max(answer_weight(incumbent, metric), 1e-9)
+    if (weight := incumbent.answer_weight(metric)) is not None:
+        weight = max(weight, 1e-9)
         below, above = _widening(version, incumbent, rule.confidence)
         low, high = low - weight * below, high + weight * above
         scaled = spread * np.sqrt(rate * items / max(differ, 1))
@@ -123,7 +116,9 @@ def bootstrap_bounds(version: Outcome, incumbent: Outcome, metric: str, rule: No
 
 def _widening(version: Outcome, incumbent: Outcome, confidence: float) -> tuple[float, float]:
     """By how much the score interval of the accuracy reaches farther than the normal one, down and up."""
-    ours, theirs = (one.true == one.predicted for one in (version, incumbent))
+    ours, theirs = version.right(), incumbent.right()
+    assert ours is not None, "what has weights is right or wrong"
+    assert theirs is not None, "as above"
     wins, losses, items = int((ours & ~theirs).sum()), int((theirs & ~ours).sum()), len(ours)
     gain = (wins - losses) / items
     normal = quantile(confidence) * np.sqrt(((wins + losses) / items - gain**2) / items)
@@ -133,6 +128,12 @@ def _widening(version: Outcome, incumbent: Outcome, confidence: float) -> tuple[
     )
     below, above = (max(0.0, float(reach - normal)) for reach in reaches)
     return below, above
+
+
+def _differ(version: Outcome, incumbent: Outcome) -> Bools:
+    """Where the two answer otherwise, (items,)."""
+    differ: Bools = (version.said != incumbent.said).reshape(version.items, -1).any(1)
+    return differ
 
 
 def _deviations(rate: Floats, margin: float) -> tuple[Floats, Floats]:
@@ -150,36 +151,6 @@ def least_items(rule: NonInferiorityGate) -> int:
         enough = bool(accuracy_bounds(0, 0, middle, rule).power >= rule.power)
         low, high = (low, middle) if enough else (middle, high)
     return high
-
-
-def answer_weight(outcome: Outcome, metric: str) -> float:
-    """How much one answer counts: root mean square of (items * change of the metric) when one becomes right or wrong.
-
-    It is 1 for accuracy; for macro-F1 an answer of a rare label counts more. Right and wrong get half the weight each,
-    because an equally good version turns as many answers one way as the other.
-    """
-    counts, items = confusion(outcome, np.arange(len(outcome.true))[None])[0], len(outcome.true)
-    moves, weights = _moves(counts)
-    every = np.broadcast_to(np.int64(0), (1, items))  # the metrics ask it for the number of items alone
-    base = METRICS[metric](outcome, every, counts[None])[0]
-    changes = []
-    for start in range(0, len(moves), MOVES):
-        true, old, new = moves[start : start + MOVES].T
-        moved, row = np.repeat(counts[None], len(true), 0), np.arange(len(true))
-        np.add.at(moved, (row, true, old), -1)
-        np.add.at(moved, (row, true, new), 1)
-        changes.append(METRICS[metric](outcome, np.broadcast_to(every, (len(true), items)), moved) - base)
-    return float(items * np.sqrt((weights * np.concatenate(changes) ** 2).sum() / weights.sum()))
-
-
-def _moves(counts: Ints) -> tuple[Ints, Floats]:
-    """Changes of one answer, (moves, [true, old, new]), and how likely each is."""
-    others = counts - np.diag(np.diag(counts) + 1)  # the label itself is never the likeliest wrong one
-    right, wrong = np.flatnonzero(np.diag(counts)), np.argwhere(others > 0)
-    lost = np.stack([right, right, others[right].argmax(1)], 1)
-    won = np.stack([*wrong.T, wrong[:, 0]], 1)
-    weights = [counts[true, old] / counts[true, old].sum() for true, old in (lost.T[:2], won.T[:2]) if len(true)]
-    return np.concatenate([lost, won]), np.concatenate(weights)
 
 
 def _power(items: int, assumed: Floats, true: Floats, rule: NonInferiorityGate) -> tuple[Floats, Floats]:

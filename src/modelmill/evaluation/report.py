@@ -4,73 +4,71 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from modelmill.digest import tensor_digest
 from modelmill.errors import DataError
-from modelmill.evaluation.metrics import Outcome, Resampling, confusion, difference, label_table, metric_table
 from modelmill.records import table_digest
-from modelmill.specs.product import SMALLER_IS_BETTER, EvaluationSpec, GateSpec
+from modelmill.specs.product import EvaluationSpec, GateSpec
+from modelmill.specs.task import Better, TaskSpec
 from modelmill.tables import AnyTable, batches_of
+from modelmill.tasks.outcome import Resampling, difference, metric_table
+from modelmill.tasks.run import BASELINE
+from modelmill.tasks.task import task_of
 from modelmill.text import Finder
 
 
 def evaluate(
+    task: TaskSpec,
     predictions: pl.DataFrame,
-    majority: pl.DataFrame,
-    linear: pl.DataFrame,
+    baseline_predictions: pl.DataFrame,
     seen: dict[str, Any],
     spec: EvaluationSpec,
 ) -> dict[str, Any]:
     """Judge a model.
 
     Args:
+        task: its kind.
         predictions: of the model, on the test split.
-        majority: of the majority baseline, same items.
-        linear: of the linear baseline, same items.
+        baseline_predictions: of each baseline, same items, see `predict_baselines`.
         seen: what `leak_report` found.
         spec: the figure that counts, and the intervals.
 
     Returns:
-        what was judged, metrics with intervals, per label, confusion matrix, baselines with paired differences, leaks.
+        what was judged, metrics with intervals, details of the kind, baselines with paired differences, leaks.
     """
-    labels = _labels(predictions)
-    resampling = _resampling(spec)
-    outcome = Outcome.of(predictions, labels)
-    metric = spec.metric
-    metrics = metric_table(outcome, resampling)
-    baselines = {}
-    for name, table in (("majority", majority), ("linear", linear)):
-        other = Outcome.of(table, labels)
-        baselines[name] = {
+    resampling, metric = _resampling(spec), _metric(spec)
+    others = baseline_predictions.partition_by(BASELINE, maintain_order=True, include_key=False, as_dict=True)
+    outcome, *rest = task_of(task).outcomes(predictions, *others.values())
+    baselines = {
+        name: {
             "metrics": metric_table(other, resampling),
             "difference": difference(outcome, other, metric, resampling),
         }
+        for (name,), other in zip(others, rest, strict=True)
+    }
     return {
         "judged": seen["judged"],
         "metric": metric,
         "items": predictions.height,
         "confidence": spec.confidence,
-        "metrics": metrics,
-        "labels": label_table(outcome, resampling),
-        "confusion": confusion(outcome, np.arange(predictions.height)[None])[0].tolist(),
+        "metrics": metric_table(outcome, resampling),
+        **outcome.details(resampling),
         "baselines": baselines,
         "leaks": {name: value for name, value in seen.items() if name != "judged"},
     }
 
 
 def compare_random_start(
-    report: dict[str, Any], predictions: pl.DataFrame, control: pl.DataFrame, spec: EvaluationSpec
+    task: TaskSpec, report: dict[str, Any], predictions: pl.DataFrame, control: pl.DataFrame, spec: EvaluationSpec
 ) -> dict[str, Any]:
     """The report with what pretraining added: the paired difference to a control trained from a random start."""
-    labels = _labels(predictions)
     resampling = _resampling(spec)
-    outcomes = Outcome.of(predictions, labels), Outcome.of(control, labels)
-    gained = difference(*outcomes, spec.metric, resampling)
+    outcome, other = task_of(task).outcomes(predictions, control)
+    gained = difference(outcome, other, _metric(spec), resampling)
     return {
         **report,
-        "random_start": {"metrics": metric_table(outcomes[1], resampling), "difference": gained},
+        "random_start": {"metrics": metric_table(other, resampling), "difference": gained},
     }
 
 
@@ -146,16 +144,17 @@ def gate_passes(gate: GateSpec, figure: dict[str, float]) -> bool:
     return figure["value"] <= gate.at_most
 
 
-def better(metric: str, difference: dict[str, float]) -> str:
+def better(direction: Better, difference: dict[str, float]) -> str:
     """'better', 'worse' or 'cannot tell', from the interval of a difference."""
     low, high = difference["low"], difference["high"]
-    if metric in SMALLER_IS_BETTER:
+    if direction == "smaller":
         low, high = -high, -low
     return "better" if low > 0 else "worse" if high < 0 else "cannot tell"
 
 
-def _labels(predictions: pl.DataFrame) -> list[str]:
-    return [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
+def _metric(spec: EvaluationSpec) -> str:
+    assert spec.metric, "a product's spec names it"
+    return spec.metric
 
 
 def _resampling(spec: EvaluationSpec) -> Resampling:

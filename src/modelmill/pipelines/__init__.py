@@ -36,7 +36,7 @@ def product_pipeline(name: str, declared: Declarations) -> Pipeline:
         "augmentation": augmentation.for_product(),
         "tokenization": tokenization.for_product(),
         "fine_tuning": fine_tuning.for_product(random_start=random_start),
-        "evaluation": evaluation.for_product(random_start=random_start, corpora=corpora),
+        "evaluation": evaluation.for_product(target=spec.task.target, random_start=random_start, corpora=corpora),
         "registration": registration.for_product(),
     }
     declarations = {"params:product": f"params:{name}", "params:backbone": f"params:{spec.backbone}"}

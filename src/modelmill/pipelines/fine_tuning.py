@@ -3,11 +3,11 @@
 from kedro.pipeline import Node, Pipeline
 
 from modelmill.evaluation.figures import curve_points, learning_curves
-from modelmill.tasks.text_classification import fine_tune, fine_tune_random_start
+from modelmill.tasks.run import fine_tune, fine_tune_random_start
 
 
 def for_product(*, random_start: bool) -> Pipeline:
-    """token shards + backbone -> model and curves; with `evaluation.random_start` the control too."""
+    """tensors + backbone -> model and curves; with `evaluation.random_start` the control too."""
     inputs = ["tokens", "backbone", "params:training"]
     nodes = [
         Node(fine_tune, [*inputs, "checkpoints"], ["curves", "training_report", "model"], name="fine_tune"),

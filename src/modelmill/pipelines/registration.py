@@ -14,7 +14,7 @@ def for_product() -> Pipeline:
     lineage |= {"root": "params:project_root", **splits}
     records = ["model", "train_augmented", "validation", "test", "params:training"]
     evidence = ("metrics", "curves", "model_card", "lineage", "record_ids", "predictions")
-    figures = ("learning_curves", "confusion_matrix")
+    figures = ("learning_curves", "answers_figure")
     version = ["params:mlflow", "params:registry", "mlflow_run", "model", "evidence", "test"]
     return Pipeline(
         [

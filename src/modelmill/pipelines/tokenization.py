@@ -1,15 +1,16 @@
-"""Texts to tokens."""
+"""Records to tensors."""
 
 from kedro.pipeline import Node, Pipeline
 
-from modelmill.tokenization.tokens import tokenize_corpus, tokenize_product
+from modelmill.tasks.run import encode
+from modelmill.tokenization.tokens import tokenize_corpus
 from modelmill.tokenization.train import train_tokenizer
 
 
 def for_product() -> Pipeline:
-    """train and validation -> token shards, by the backbone's tokenizer."""
-    inputs = ["train_augmented", "validation", "backbone", "params:tokenization"]
-    return Pipeline([Node(tokenize_product, inputs, "tokens", name="tokenize")])
+    """train and validation -> tensors as the backbone reads them: token shards, for texts."""
+    inputs = ["params:task", "train_augmented", "validation", "backbone", "params:tokenization"]
+    return Pipeline([Node(encode, inputs, "tokens", name="tokenize")])
 
 
 def for_backbone(*, goes_on: bool) -> Pipeline:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +23,10 @@ SHOWN = 15
 
 @dataclass(frozen=True)
 class Answers:
-    """What a version answered: columns label, score and p_<label>, rows in the order of the texts.
+    """What a version answered: the columns of its kind of task, rows in the order of the records.
 
     `load_seconds` is from the call to the loaded model, MLflow's own import left out; `seconds` of each call: one for
-    all texts, or one per text; `peak_memory_bytes` of the whole process.
+    all records, or one per record; `peak_memory_bytes` of the whole process.
     """
 
     table: pl.DataFrame
@@ -37,7 +36,7 @@ class Answers:
 
 
 def predict_in_clean_process(
-    model: Path, texts: Sequence[str], *, singly: bool = False, timeout: float = 600
+    model: Path, records: pl.DataFrame, *, singly: bool = False, timeout: float = 600
 ) -> Answers:
     """Load a version and let it predict, in a new process with an empty folder and hardly any environment.
 
@@ -45,18 +44,19 @@ def predict_in_clean_process(
 
     Args:
         model: the folder that MLflow logged.
-        texts: at least one.
-        singly: one call per text, to see how long each takes.
+        records: at least one, with the columns that the model reads.
+        singly: one call per record, to see how long each takes.
         timeout: in seconds, for everything.
 
     Raises:
         GateError: when the process fails, with its last lines, or takes too long.
     """
-    assert texts, "no texts"
+    assert records.height, "no records"
     with tempfile.TemporaryDirectory() as exchange, tempfile.TemporaryDirectory() as empty:
-        asked, answers, said = (Path(exchange) / name for name in ("asked.json", "answers.json", "stderr"))
-        asked.write_text(json.dumps({"texts": list(texts), "singly": singly}), encoding="utf-8")
+        asked, answers, said = (Path(exchange) / name for name in ("asked.parquet", "answers.json", "stderr"))
+        records.write_parquet(asked)
         command = [sys.executable, "-I", "-B", str(SCRIPT), str(model.absolute()), str(asked), str(answers)]
+        command += ["singly"] if singly else []
         with said.open("wb") as stderr:
             code = _run(command, Path(empty), stderr.fileno(), timeout)
         if code != 0:
@@ -65,8 +65,8 @@ def predict_in_clean_process(
             raise GateError(f"the process that loads the version and predicts {why}:\n{lines}".rstrip(":\n"))
         found = json.loads(answers.read_text(encoding="utf-8"))
     table = pl.DataFrame(found.pop("columns"))
-    if table.height != len(texts):
-        raise GateError(f"the version answers {len(texts)} texts with {table.height} rows")
+    if table.height != records.height:
+        raise GateError(f"the version answers {records.height} records with {table.height} rows")
     return Answers(table, **found)
 
 

@@ -23,6 +23,11 @@ EXPERIMENT = {"dvc_experiment": "DVC_EXP_NAME", "dvc_baseline": "DVC_EXP_BASELIN
 """What DVC tells the stages of an experiment: https://dvc.org/doc/user-guide/env"""
 
 
+def again(name: str) -> str:
+    """The command that registers what is there as a new version: `kedro run` skips what has not changed."""
+    return f"`kedro run --namespaces {name}.registration --force`"
+
+
 def code_lineage(root: Path) -> dict[str, str]:
     """Git commit and whether the tree differs from it; SHA-256 of the lock file. 'none' where there is none.
 

@@ -1,6 +1,6 @@
 """What `clean_process` starts: a file of its own that imports nothing of ours, so that the version's own code is used.
 
-python -I predict_script.py MODEL ASKED ANSWERS: ASKED is {"texts": [...], "singly": false}, ANSWERS is written.
+python -I predict_script.py MODEL ASKED ANSWERS [singly]: ASKED is parquet with the model's inputs, ANSWERS is written.
 """
 
 import json
@@ -13,16 +13,14 @@ import mlflow
 import pandas as pd
 
 
-def main(model: str, asked: str, answers: str) -> None:
-    """Load a folder that MLflow logged, predict texts, write columns of answers, times and the peak of the memory."""
-    request = json.loads(Path(asked).read_text(encoding="utf-8"))
-    texts = request["texts"]
+def main(model: str, asked: str, answers: str, singly: str = "") -> None:
+    """Load a folder that MLflow logged, predict records, write columns of answers, times and the peak of the memory."""
+    records = pd.read_parquet(asked)
     start = time.perf_counter()
     loaded = mlflow.pyfunc.load_model(model)
     load_seconds = time.perf_counter() - start
     tables, seconds = [], []
-    for call in [[text] for text in texts] if request["singly"] else [texts]:
-        table = pd.DataFrame({"text": call})
+    for table in [records.iloc[[row]] for row in range(len(records))] if singly else [records]:
         start = time.perf_counter()
         tables.append(loaded.predict(table))
         seconds.append(time.perf_counter() - start)

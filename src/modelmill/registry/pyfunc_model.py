@@ -5,23 +5,21 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+import polars as pl
 from mlflow.pyfunc.model import PythonModel
 
 
 class ProductModel(PythonModel):
-    """Answers a DataFrame with the column `text` by label, score and one probability `p_<label>` per label."""
+    """Answers a DataFrame with the columns of its signature; which ones says its kind of task."""
 
     def load_context(self, context: Any) -> None:
-        from modelmill.tasks.text_classification import Predictor
+        from modelmill.tasks.run import load_predictor
 
-        self.predictor = Predictor(Path(context.artifacts["model"]))
+        self.predictor = load_predictor(Path(context.artifacts["model"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        probabilities = self.predictor.probabilities(model_input["text"].tolist())
-        labels = self.predictor.labels
-        columns = {f"p_{label}": probabilities[:, i] for i, label in enumerate(labels)}
-        answer = {"label": [labels[i] for i in probabilities.argmax(1)], "score": probabilities.max(1)}
-        return pd.DataFrame({**answer, **columns})
+        answers = self.predictor.answers(pl.from_pandas(model_input))
+        return pd.DataFrame({column.name: column.to_list() for column in answers})  # pandas' own strings, not Arrow's
 
 
 mlflow.models.set_model(ProductModel())

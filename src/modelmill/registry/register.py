@@ -17,7 +17,7 @@ from modelmill.registry.desk import Desk
 from modelmill.registry.events import Event, Registered, now
 from modelmill.registry.evidence import check_evidence, data_behind, evidence_digest
 from modelmill.registry.fetch import evidence_folder, model_folder
-from modelmill.registry.lineage import git
+from modelmill.registry.lineage import again, git
 from modelmill.registry.model_signing import SIGNATURE, check_keys, sign_if_asked
 from modelmill.registry.notify import deliver_or_warn
 from modelmill.registry.readers import VersionRow
@@ -131,7 +131,8 @@ def _registered(desk: Desk, name: str, row: VersionRow, actor: str, reason: str)
         if (expected := row.tags.get("digest", digest)) != digest:
             raise IntegrityError(
                 f"the digest of the weights of '{name}' {row.number} is {digest}, and MLflow's tag `digest` says "
-                f"{expected}: they were changed before the ledger knew them. Register again, and delete it in MLflow."
+                f"{expected}: they were changed before the ledger knew them. Register again, {again(name)}, and "
+                "delete it in MLflow."
             )
         return Registered(
             actor=actor, reason=reason, version=row.number, stage=desk.spec.first,

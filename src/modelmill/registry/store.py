@@ -28,7 +28,7 @@ SERVING_PACKAGES = (
 """What a version needs to predict; pinned to the versions that evaluated it."""
 
 EXAMPLES = 3
-"""So many first test records' texts go with a version as its input example."""
+"""So many first test records go with a version as its input example, without what is true of them."""
 
 
 @contextmanager
@@ -154,7 +154,7 @@ def create_version(
         run: `name` of the product and `run_id`.
         model: folder with safetensors, tokenizer, config and product.json.
         evidence: folder with the model card, the reports and the figures, kept with the run.
-        example: some records; their texts become the input example.
+        example: some records; their first ones become the input example.
         digest: of the tensors, to be shown as a tag.
 
     Returns:
@@ -182,26 +182,29 @@ def log_text(settings: MlflowSpec, run_id: str, path: str, text: str) -> None:
 def _log_model(model: Path, example: "pl.DataFrame") -> Any:
     import mlflow
     import pandas as pd
+    import polars as pl
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema, TensorSpec
+    from mlflow.types import ColSpec, Schema
 
     from modelmill.registry import pyfunc_model
+    from modelmill.tasks.task import task_of
 
-    labels = json.loads((model / "product.json").read_text(encoding="utf-8"))["labels"]
-    answers: list[ColSpec | TensorSpec] = [ColSpec("string", "label"), ColSpec("double", "score")]
-    answers += [ColSpec("double", f"p_{label}") for label in labels]
-    texts = [text[:200] for text in example["text"].head(EXAMPLES)]
-    package = Path(modelmill.__file__).parent
+    product = json.loads((model / "product.json").read_text(encoding="utf-8"))
+    task = task_of(product["task"])
+    sides = (task.inputs, task.answer_columns(product))
+    inputs, answers = (Schema([ColSpec(kind, name) for name, kind in side]) for side in sides)
+    shown = example.head(EXAMPLES).select(pl.col(name).str.slice(0, 200) for name, _ in task.inputs)
+    package, packages = Path(modelmill.__file__).parent, sorted({*SERVING_PACKAGES, *task.packages})
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder) / "requirements.txt"
-        requirements.write_text("\n".join(f"{name}=={version(name).partition('+')[0]}" for name in SERVING_PACKAGES))
+        requirements.write_text("\n".join(f"{name}=={version(name).partition('+')[0]}" for name in packages))
         return mlflow.pyfunc.log_model(
             name="model",
             python_model=pyfunc_model.__file__,
             artifacts={"model": str(model)},
             code_paths=[str(package)],
-            signature=ModelSignature(Schema([ColSpec("string", "text")]), Schema(answers)),
-            input_example=pd.DataFrame({"text": texts}),
+            signature=ModelSignature(inputs, answers),
+            input_example=pd.DataFrame(shown.to_dict(as_series=False)),
             pip_requirements=str(requirements),
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from modelmill.errors import GateError
 from modelmill.registry.evidence import LINEAGE
+from modelmill.registry.lineage import again
 
 
 def weights(model: Path) -> Path:
@@ -53,7 +54,9 @@ class Subject:
         """
         path = self.evidence / name
         if not path.is_file():
-            raise GateError(f"cannot tell: version {self.version} was registered without {name}; make a new version")
+            raise GateError(
+                f"cannot tell: version {self.version} was registered without {name}; {again(self.name)} brings it"
+            )
         return path
 
     @property

@@ -6,8 +6,8 @@ from typing import Any
 from modelmill.specs.backbone import BackboneSpec, why_not_from
 from modelmill.specs.base import listed
 from modelmill.specs.files import DeclarationFiles, Key, Kind, Problem, dotted, hint, locate
-from modelmill.specs.product import TASK_METRICS
 from modelmill.specs.registry import RegistrySpec
+from modelmill.specs.task import kind, known_kinds
 
 FROM: Key = ("pretraining", "from")
 
@@ -47,7 +47,7 @@ def cross_check(
 
 def _product_references(product: Any, backbones: list[str]) -> Iterator[tuple[Key, str]]:
     """(path in the product, message) for each name that nothing is called by."""
-    backbone, task = _at(product, "backbone"), str(_at(product, "task"))
+    backbone, task = _at(product, "backbone"), _at(product, "task")
     if backbone is not None and backbone not in backbones:
         yield ("backbone",), f"unknown backbone '{backbone}'; {hint(backbone, backbones)}"
     gates = _at(product, "gates")
@@ -55,7 +55,8 @@ def _product_references(product: Any, backbones: list[str]) -> Iterator[tuple[Ke
     named = {("gates", stage, i, "metric"): gate for stage, some in stages for i, gate in enumerate(listed(some))}
     mentions: dict[Key, Any] = {path: _at(gate, "metric") for path, gate in named.items()}
     mentions["evaluation", "metric"] = _at(product, "evaluation", "metric")
-    known = list(TASK_METRICS.get(task, ()))
+    task = str(_at(task, "kind") if isinstance(task, dict) else task)
+    known = [*kind(task).metrics] if task in known_kinds() else []
     for path, metric in mentions.items():
         if known and metric is not None and metric not in known:
             yield path, f"{task} has no metric '{metric}'; {hint(metric, known)}"

@@ -1,28 +1,24 @@
 """What may be declared of a product: `conf/<env>/products/*.yml`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from modelmill.specs.augmentation import Augmentations
 from modelmill.specs.base import OneOrMore, Share, Spec
 from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import ContractSpec, Sources
 from modelmill.specs.split import SplitSpec
+from modelmill.specs.task import TaskSpec
 from modelmill.specs.training import FineTuningSpec, TokenizationSpec
-
-TASK_METRICS: dict[str, tuple[str, ...]] = {
-    "text_classification": ("accuracy", "macro_f1", "weighted_f1", "calibration_error"),
-}
-"""Metrics that each task kind computes; `evaluation/metrics.py` computes exactly these."""
-
-SMALLER_IS_BETTER = frozenset({"calibration_error"})
 
 
 class EvaluationSpec(Spec):
     """How the model is judged on the test split, once, at the end."""
 
-    metric: str = Field("macro_f1", description="the figure that the product is named by")
+    metric: str | None = Field(
+        None, description="the figure that the product is named by; default: the main one of its kind of task"
+    )
     bootstrap: int = Field(1000, ge=100, description="resamples for the intervals")
     confidence: Share = 0.95
     seed: int = Field(0, ge=0, description="of the resamples")
@@ -61,16 +57,16 @@ class ProductSpec(Spec):
     """One AI capability that a team ships."""
 
     description: str = ""
-    task: Literal["text_classification"]
+    task: SerializeAsAny[TaskSpec]
     source: Sources
     backbone: str
-    contract: ContractSpec = ContractSpec()
+    contract: ContractSpec = Field(ContractSpec(), validate_default=True)
     cleaning: CleaningSpec = CleaningSpec()
     split: SplitSpec = SplitSpec()
     augmentation: Augmentations = Augmentations([])
     tokenization: TokenizationSpec = TokenizationSpec()
     training: FineTuningSpec = FineTuningSpec()
-    evaluation: EvaluationSpec = EvaluationSpec()
+    evaluation: EvaluationSpec = Field(EvaluationSpec(), validate_default=True)
     gates: dict[str, Annotated[list[GateSpec], OneOrMore()]] = Field(
         default_factory=dict, description="by stage of `registry.yml` whose gate `floors` asks them"
     )
@@ -78,6 +74,8 @@ class ProductSpec(Spec):
 
     @model_validator(mode="after")
     def _columns_to_split_by(self) -> Self:
+        if self.split.by == "stratified" and self.task.target != "class":
+            raise ValueError(f"`split: {{by: stratified}}` draws from each class, and {self.task.kind} has none")
         column = {"group": "group", "time": "time"}.get(self.split.by)
         if column and any(getattr(source.columns, column) is None for source in self.source.root):
             raise ValueError(
@@ -114,6 +112,8 @@ class ProductSpec(Spec):
     @model_validator(mode="after")
     def _weights_of_the_labels(self) -> Self:
         weights, labels = self.training.class_weights, self.contract.labels
+        if weights != "none" and self.task.target != "class":
+            raise ValueError(f"`training.class_weights` weighs classes, and {self.task.kind} has none; leave it out")
         if isinstance(weights, dict) and labels and set(weights) != set(labels):
             raise ValueError(
                 f"`training.class_weights` has {', '.join(sorted(weights))}, but `contract.labels` has "
@@ -121,12 +121,37 @@ class ProductSpec(Spec):
             )
         return self
 
+    @field_validator("contract")
+    @classmethod
+    def _what_a_label_is(cls, value: ContractSpec, info: ValidationInfo) -> ContractSpec:
+        if "task" not in info.data:  # it has a mistake
+            return value
+        task: TaskSpec = info.data["task"]
+        if value.target not in (None, task.target):
+            raise ValueError(f"`target: {value.target}`, but the labels of {task.kind} are {task.target}; leave it out")
+        if value.labels and task.target != "class":
+            raise ValueError(f"`labels` names classes, but the labels of {task.kind} are {task.target}; leave it out")
+        return value.model_copy(update={"target": task.target})
+
+    @field_validator("evaluation")
+    @classmethod
+    def _main_metric(cls, value: EvaluationSpec, info: ValidationInfo) -> EvaluationSpec:
+        if value.metric or "task" not in info.data:
+            return value
+        return value.model_copy(update={"metric": info.data["task"].main_metric})
+
     @field_validator("source")
     @classmethod
     def _some_source(cls, value: Sources) -> Sources:
         if not value.root:
             raise ValueError("name at least one source")
         return value
+
+    @property
+    def metric(self) -> str:
+        """The figure that it is named by."""
+        assert self.evaluation.metric, "see _main_metric"
+        return self.evaluation.metric
 
     def floors(self, stage: str) -> list[GateSpec]:
         """What is declared for a stage; none for one that is not named."""

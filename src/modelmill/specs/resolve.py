@@ -16,6 +16,7 @@ from modelmill.specs.files import DeclarationFile, DeclarationFiles, Key, Kind, 
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.product import ProductSpec
 from modelmill.specs.registry import RegistrySpec
+from modelmill.specs.task import TaskSpec
 
 S = TypeVar("S", bound=Spec)
 SPECS: dict[Kind, type[Spec]] = {"products": ProductSpec, "backbones": BackboneSpec}
@@ -192,14 +193,17 @@ def _flat(annotation: Any) -> list[Any]:
     """A type and all types inside it: list[X] -> [list[X], X]; a root model stands for its root."""
     if isinstance(annotation, type) and issubclass(annotation, RootModel):
         return _flat(annotation.model_fields["root"].annotation)
+    if isinstance(annotation, type) and issubclass(annotation, TaskSpec):
+        return [*annotation.alternatives(), annotation]
     return [annotation, *(inner for arg in get_args(annotation) for inner in _flat(arg))]
 
 
 def _keys_at(spec: type[BaseModel], loc: Key) -> list[str]:
-    for model in _flat(_annotation_at(spec, loc)):
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            return sorted(field.alias or name for name, field in model.model_fields.items())
-    return []
+    models = [
+        model for model in _flat(_annotation_at(spec, loc)) if isinstance(model, type) and issubclass(model, BaseModel)
+    ]
+    fields = [field.alias or name for model in models for name, field in model.model_fields.items()]
+    return sorted(set(fields))
 
 
 def _choices_at(spec: type[BaseModel], loc: Key) -> list[str]:

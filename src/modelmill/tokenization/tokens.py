@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,20 +27,20 @@ Ids = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token ids of many texts. Text i is `ids[begins[i]:ends[i]]`; its label is `labels[i]`, -1 for none."""
+    """Token ids of many texts. Text i is `ids[begins[i]:ends[i]]`, its target `labels[i]` (-1: none)."""
 
     ids: Ids
     begins: NDArray[np.int64]
     ends: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
 
     @classmethod
-    def of(cls, texts: Sequence[Sequence[int] | Ids], labels: Sequence[int]) -> "Tokens":
+    def of(cls, texts: Sequence[Sequence[int] | Ids], labels: Sequence[int] | NDArray[Any]) -> "Tokens":
         """Lay the ids of texts end to end."""
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         flat = np.concatenate([np.zeros(0, np.int32), *(np.asarray(ids, np.int32) for ids in texts)])
         ends = np.cumsum(lengths)
-        return cls(flat, ends - lengths, ends, np.asarray(labels, np.int64))
+        return cls(flat, ends - lengths, ends, np.asarray(labels))
 
     def take(self, rows: NDArray[np.int64]) -> "Tokens":
         """Some of the texts; their ids stay where they are."""
@@ -60,13 +60,14 @@ class Tokens:
 
 @dataclass(frozen=True)
 class TokenShards:
-    """Tokens of a product's splits (or of a corpus, as its split `train`), its labels in order, the longest text.
+    """Tokens of a product's splits (or of a corpus, as its split `train`), the longest text, and what was said `about`
+    them.
 
     `records_sha256` says which records the split `train` was made from, `vocabulary_sha256` what an id means.
     """
 
     splits: dict[str, Tokens]
-    label_names: list[str]
+    about: dict[str, Any]
     max_tokens: int | None
     records_sha256: str
     vocabulary_sha256: str
@@ -84,8 +85,7 @@ class TokenShards:
         """Open the shards; ids stay on disk until they are used."""
         splits = {path.name: _load(path) for path in sorted(folder.iterdir()) if path.is_dir()}
         about = json.loads((folder / "tokens.json").read_text(encoding="utf-8"))
-        digests = about["records_sha256"], about["vocabulary_sha256"]
-        return cls(splits, about["labels"], about["max_tokens"], *digests)
+        return cls(splits, about, about["max_tokens"], about["records_sha256"], about["vocabulary_sha256"])
 
 
 def _load(folder: Path) -> Tokens:
@@ -119,33 +119,34 @@ def encode(texts: Sequence[str], tokenizer: Any, max_tokens: int | None) -> list
 
 @dataclass(frozen=True)
 class Encoding:
-    """Tables of records (columns text, label) that become token ids while they are saved, batch by batch.
+    """Tables of records (column text) that become token ids while they are saved, batch by batch.
 
     Args:
         tables: split name to records.
         tokenizer_folder: files that `AutoTokenizer` reads.
         max_tokens: longest text, None for whole texts.
-        label_names: the class of label i is `label_names[i]`; empty for records without labels.
+        targets: what is to be learned of records, (records, ...); None for nothing.
+        about: what else is to be said in `tokens.json`.
         whole_words: write `WORD_STARTS` too.
     """
 
     tables: Mapping[str, AnyTable]
     tokenizer_folder: Path
     max_tokens: int | None
-    label_names: list[str]
+    targets: Callable[[pl.DataFrame], NDArray[Any]] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
     whole_words: bool = False
 
     def save(self, folder: Path) -> None:
         """Write one folder per split, and `tokens.json`."""
         tokenizer = load_tokenizer(self.tokenizer_folder)
-        number = {label: i for i, label in enumerate(self.label_names)}
 
         def encoded(batch: pl.DataFrame) -> Tokens:
             ids = encode(batch["text"].to_list(), tokenizer, self.max_tokens)
-            return Tokens.of(ids, [number.get(label, -1) for label in batch["label"]])
+            return Tokens.of(ids, self.targets(batch) if self.targets else [-1] * len(ids))
 
         about = {
-            "labels": self.label_names,
+            **self.about,
             "max_tokens": self.max_tokens,
             "records_sha256": table_digest(self.tables["train"]),
             "vocabulary_sha256": vocabulary_digest(tokenizer),
@@ -166,7 +167,7 @@ class Encoding:
 
 def _save(table: AnyTable, encoded: Callable[[pl.DataFrame], Tokens], folder: Path) -> dict[str, int]:
     """Write a folder of arrays, batch by batch; answers how many texts and tokens there are."""
-    lengths, labels = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)]
+    lengths, labels = [np.zeros(1, np.int64)], []
     folder.mkdir(parents=True)
     with (folder / "ids.npy").open("wb") as ids:
         _write_header(ids, 0)
@@ -178,7 +179,7 @@ def _save(table: AnyTable, encoded: Callable[[pl.DataFrame], Tokens], folder: Pa
         offsets = np.cumsum(np.concatenate(lengths))
         _write_header(ids, int(offsets[-1]))
     np.save(folder / "offsets.npy", offsets)
-    np.save(folder / "labels.npy", np.concatenate(labels))
+    np.save(folder / "labels.npy", np.concatenate(labels) if labels else np.zeros(0, np.int64))
     return {"texts": len(offsets) - 1, "tokens": int(offsets[-1])}
 
 
@@ -189,16 +190,14 @@ def _write_header(file: BinaryIO, count: int) -> None:
     np.lib.format.write_array_header_1_0(file, about)
 
 
-def tokenize_product(train: pl.DataFrame, validation: pl.DataFrame, backbone: Path, spec: TokenizationSpec) -> Encoding:
-    """The splits that training reads, by the backbone's tokenizer."""
+def check_length(spec: TokenizationSpec, backbone: Path) -> None:
+    """Raise `DataError` when texts may be longer than the backbone reads."""
     config = json.loads((backbone / "config.json").read_text(encoding="utf-8"))
     longest = config.get("max_position_embeddings", config.get("n_positions"))  # GPT-2 calls it otherwise
     if longest is not None and spec.max_tokens > longest:
         raise DataError(f"`tokenization.max_tokens` is {spec.max_tokens}, but the backbone reads {longest}; lower it.")
-    label_names = sorted(set(train["label"]))
-    return Encoding({"train": train, "validation": validation}, backbone, spec.max_tokens, label_names)
 
 
 def tokenize_corpus(clean: AnyTable, tokenizer: Path, whole_words: bool = False) -> Encoding:
     """A corpus, whole texts; with `whole_words` also where its words begin, `WORD_STARTS`."""
-    return Encoding({"train": clean}, tokenizer, None, [], whole_words)
+    return Encoding({"train": clean}, tokenizer, None, whole_words=whole_words)

@@ -21,7 +21,7 @@ class Change:
             return "never run"
         if self.kind in ("parameter", "pipeline"):
             return f"{self.kind} {self.what}: {shown(self.old)} -> {shown(self.new)}"
-        return f"{self.kind} {self.what}{f' ({self.new})' if self.new in GONE else ''}"
+        return f"{self.kind} {self.what}{f' ({self.new})' if self.new == DELETED else ''}"
 
 
 def shown(value: Any) -> str:
@@ -30,8 +30,8 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-GONE = ("deleted", "not in cache")
-"""What stands for the new hash of a result that is not there, or that DVC does not keep any more."""
+DELETED = "deleted"
+"""What stands for the new hash of a result that is not there."""
 
 SECTIONS: dict[str, Kind] = {"nodes": "pipeline", "datasets": "pipeline", "sources": "input", "parameters": "parameter"}
 """By section of a file of parameters, what a difference in there is."""

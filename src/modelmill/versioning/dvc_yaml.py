@@ -11,7 +11,7 @@ import yaml
 from modelmill.errors import DeclarationError
 from modelmill.files import write_whole
 from modelmill.versioning.outputs import KEPT_BY
-from modelmill.versioning.plan import Stage
+from modelmill.versioning.plan import Stage, makers
 
 DVC_YAML, PARAMETERS, SYNC = "dvc.yaml", "params", "sync"
 OURS = {"written_by": "kedro dvc sync"}
@@ -166,7 +166,7 @@ def _end(node: Any) -> int:
 
 def _check_theirs(there: "_Placed", stages: list[Stage], names: set[str]) -> None:
     """A stage of a person must not be in the way of ours."""
-    made = {file.path: stage.name for stage in stages for file in stage.outputs}
+    made = makers(stages)
     for one in there.stages:
         if one.is_ours:
             continue

@@ -11,6 +11,7 @@ from graphlib import TopologicalSorter
 from inspect import unwrap
 from typing import TYPE_CHECKING, Any
 
+from modelmill.specs.task import kind
 from modelmill.versioning.code import Imports
 from modelmill.versioning.given import Given
 from modelmill.versioning.outputs import Datasets, File, check_versionable, settings, types
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 AROUND = frozenset({"project_root", "registry"})
 """Parameters that say where the project lies and how its versions are promoted: no result follows from them."""
+
+ASKS = "modelmill/tasks/task.py"
+"""Who asks a product's kind of task, imports this file."""
 
 LEFT_OUT = {"product": ("gates",), "pretraining": ("corpus", "tokenizer")}
 """What a node that takes a whole product (or section) does not follow: gates ask about a version once it is there, and
@@ -78,10 +82,15 @@ def plan_stages(pipeline: "Pipeline", declared: Declared) -> dict[str, Stage]:
         assert node.namespace, "checked"
         groups[node.namespace].append(node)
     stages = [_stage(namespace, nodes, datasets, declared) for namespace, nodes in groups.items()]
-    maker = {file.path: stage.name for stage in stages for file in stage.outputs}
+    maker = makers(stages)
     by_name = {stage.name: stage for stage in sorted(stages, key=lambda stage: stage.name)}
     needs = {name: sorted({maker[path] for path in one.inputs if path in maker}) for name, one in by_name.items()}
     return {name: by_name[name] for name in TopologicalSorter(needs).static_order()}
+
+
+def makers(stages: Iterable[Stage]) -> dict[str, str]:
+    """By path of a result, the name of the stage that makes it."""
+    return {file.path: stage.name for stage in stages for file in stage.outputs}
 
 
 def _stage(namespace: str, nodes: "list[Node]", datasets: Datasets, declared: Declared) -> Stage:
@@ -108,9 +117,22 @@ def _stage(namespace: str, nodes: "list[Node]", datasets: Datasets, declared: De
             sorted({*datasets.files(read - written), *(path for one in given for path in one.paths)} - {*outputs})
         ),
         outputs=tuple(outputs[path] for path in sorted(outputs)),
-        code=tuple(declared.imports.closure(modules)),
+        code=tuple(_code(modules, namespace, declared)),
         parameters={key: value for key, value in parameters.items() if value},
     )
+
+
+def _code(modules: set[str], namespace: str, declared: Declared) -> list[str]:
+    """Files that modules need; of those that ask kinds of task also the product's own kind, which is called by name."""
+    files = declared.imports.closure(modules)
+    task = declared.parameters.get(namespace.partition(".")[0], {}).get("task")
+    if task is None:
+        return files
+    foreign = declared.imports.package != ASKS.partition("/")[0]  # a project of its own, which installs this package
+    if not (foreign or any(path.endswith(ASKS) for path in files)):
+        return files
+    own = kind(task["kind"])
+    return declared.imports.closure({*modules, own.__module__, own.implementation.partition(":")[0]})
 
 
 def sections_looked_up(nodes: "Iterable[Node]") -> set[str]:

@@ -1,16 +1,18 @@
 """The stages of the session's project."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from modelmill.config import ProductConfigLoader
 from modelmill.versioning.code import Imports
+from modelmill.versioning.dvc_yaml import rendered, write
 from modelmill.versioning.given import Given
 from modelmill.versioning.invalidation import invalidation, own_stages
 from modelmill.versioning.outputs import Datasets
-from modelmill.versioning.plan import Declared, Stage, plan_stages
+from modelmill.versioning.plan import Declared, Stage, plan_stages, sections_looked_up
+from modelmill.versioning.repository import Repository, is_versioned, under_dvc
 
 
 def stages_of(loader: ProductConfigLoader) -> dict[str, Stage]:
@@ -30,6 +32,29 @@ def stages_of(loader: ProductConfigLoader) -> dict[str, Stage]:
     addresses = [(".".join(map(str, (one.name, *one.path))), one.address) for one in loader.addresses()]
     given = Given(addresses, root, frozenset(made))
     return plan_stages(pipeline, Declared(catalog, loader.portable_parameters, given, Imports(str(PACKAGE_NAME), root)))
+
+
+def sync(loader: ProductConfigLoader, stages: Mapping[str, Stage], repository: Repository) -> list[str]:
+    """Write `dvc.yaml` and the files of parameters, and note in dvc.lock those of the default environment; where DVC
+    has started the process, it does so itself.
+
+    Returns:
+        the paths that changed.
+    """
+    root = Path(loader.conf_source).parent
+    changed = write(rendered(stages.values(), root), root)
+    if is_versioned(root) and loader.of_default_environment and not under_dvc():
+        repository.remember_sync()
+    return changed
+
+
+def addresses_of(loader: ProductConfigLoader, owners: Collection[str] = ()) -> list[str]:
+    """Addresses that the nodes of products and backbones look up; no owner means all."""
+    from modelmill.pipelines import all_pipelines
+
+    nodes = all_pipelines(loader.declarations)["__default__"].nodes
+    asked = [node for node in nodes if not owners or (node.namespace or "").partition(".")[0] in owners]
+    return [given.address for given in loader.addresses_in(sections_looked_up(asked))]
 
 
 def own_stages_of(loader: ProductConfigLoader) -> dict[tuple[str, ...], frozenset[str]]:

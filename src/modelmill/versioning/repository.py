@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelmill.errors import DataError
-from modelmill.versioning.changes import GONE, Change, parameter_changes
+from modelmill.versioning.changes import DELETED, Change, parameter_changes
 from modelmill.versioning.dvc_yaml import DVC_YAML, SYNC, plain
 from modelmill.versioning.plan import Stage
 
@@ -82,8 +82,8 @@ class Repository:
                 path = dep.def_path
                 yield Change("code" if path in code else "input", path, _hash(dep.hash_info), _present(dep))
         for out in found.outs:
-            for status in out.status().values():
-                yield Change("output", out.def_path, _hash(out.hash_info), status if status in GONE else _present(out))
+            if out.workspace_status():  # `status` would say of what lies there as recorded that the cache lost it
+                yield Change("output", out.def_path, _hash(out.hash_info), _present(out) or DELETED)
 
     def fingerprint(self, stage: Stage) -> dict[str, Any]:
         """What the results of a stage follow from, now: its parameters, and the hash of every file."""
@@ -117,6 +117,15 @@ class Repository:
             outs = [out for stage in self._repo.stage.load_all(str(dvc_file)) for out in stage.outs]
             folder = dvc_file.parent.relative_to(self._root)
             return [Tracked((folder / out.def_path).as_posix(), _hash(out.hash_info), _present(out)) for out in outs]
+
+    def keep_anew(self, stage: Stage) -> bool:
+        """Put results of an unchanged stage, which DVC's cache has lost, into it again; whether there were any."""
+        found = self._stage(stage.name)
+        with _in_words():
+            lost = any(out.use_cache and out.changed_cache() for out in found.outs)
+        if lost:
+            self.remember(stage.name)
+        return lost
 
     def restore(self, stage: Stage) -> bool:
         """Bring results back that DVC has kept of an earlier run with the same inputs, code and parameters."""

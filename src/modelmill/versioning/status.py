@@ -10,7 +10,7 @@ from modelmill.errors import DataError, DeclarationError
 from modelmill.specs.files import hint
 from modelmill.versioning.changes import Change
 from modelmill.versioning.dvc_yaml import DVC_YAML, differing, rendered
-from modelmill.versioning.plan import Stage
+from modelmill.versioning.plan import Stage, makers
 from modelmill.versioning.repository import Repository, is_versioned
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -53,7 +53,7 @@ def status_of(
     if DVC_YAML in differing(rendered(stages.values(), root), root):
         raise DataError("dvc.yaml is not what the pipelines say now; `kedro dvc sync` writes it.")
     repository = Repository(root)
-    maker = {file.path: stage.name for stage in stages.values() for file in stage.outputs}
+    maker = makers(stages.values())
     found: dict[str, Status] = {}
     for name, stage in stages.items():
         changes = tuple(repository.changes(stage))

@@ -1,11 +1,22 @@
 """Raw data that DVC tracks: a run reads what was recorded, or nothing."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from modelmill.errors import DataError
 from modelmill.sources.address import dvc_files
 from modelmill.versioning.repository import Repository, is_versioned, under_dvc
+
+
+@dataclass(frozen=True)
+class Unrecorded:
+    """A tracked file or folder that is not what its `.dvc` file says; the message names the commands that mend it."""
+
+    path: str
+    status: Literal["missing", "altered"]
+    message: str
 
 
 def check_recorded(addresses: Iterable[str], root: Path) -> None:
@@ -19,19 +30,30 @@ def check_recorded(addresses: Iterable[str], root: Path) -> None:
     """
     if under_dvc() or not is_versioned(root):
         return
+    if found := unrecorded(addresses, root):
+        raise DataError("\n".join(["raw data are not as DVC has them.", *(one.message for one in found)]))
+
+
+def unrecorded(addresses: Iterable[str], root: Path) -> list[Unrecorded]:
+    """Tracked files and folders behind addresses that are not what their `.dvc` files say.
+
+    Args:
+        addresses: as declared.
+        root: of a project under DVC.
+    """
     files = sorted({file for address in addresses for file in dvc_files(address, root)})
     repository = Repository(root)
-    if problems := [problem for file in files for problem in _problems(file, root, repository)]:
-        raise DataError("raw data are not as DVC has them.\n" + "\n".join(problems))
+    return [one for file in files for one in _unrecorded(file, root, repository)]
 
 
-def _problems(file: Path, root: Path, repository: Repository) -> Iterator[str]:
+def _unrecorded(file: Path, root: Path, repository: Repository) -> Iterator[Unrecorded]:
     shown = file.relative_to(root).as_posix()
     for one in repository.tracked(file):
         if one.present is None:
-            yield f"{one.path} is not there. `dvc pull {shown}` brings it."
+            yield Unrecorded(one.path, "missing", f"{one.path} is not there. `dvc pull {shown}` brings it.")
         elif one.present != one.recorded:
-            yield (
+            message = (
                 f"{one.path} is not what {shown} records. `dvc checkout {shown}` brings the recorded one back, "
                 f"`dvc add {one.path}` records this one."
             )
+            yield Unrecorded(one.path, "altered", message)

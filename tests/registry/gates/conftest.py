@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from modelmill.registry.gates.base import Case
 from modelmill.registry.version_files import Subject
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
+from modelmill.specs.task import TaskSpec
 
 LABELS = ["neg", "pos"]
 PART_OF_POS = re.compile("^[^@]*(po|os|ps|sp|op|ｐｏｓ)", re.IGNORECASE)
@@ -83,8 +84,9 @@ class Bench:
         )  # fmt: skip
         return replace(case, **changes)
 
-    def ask(self, model: Path, texts: Sequence[str], *, singly: bool = False) -> Answers:
+    def ask(self, task: TaskSpec, model: Path, records: pl.DataFrame, *, singly: bool = False) -> Answers:
         """Stands in for `answers.ask`: the version in that folder answers, by the record's number in the text."""
+        texts = records["text"].to_list()
         number = int(model.parent.name.removeprefix("v"))
         self.asked.append((number, len(texts)))
         known = dict(zip(self.records["text"], self.predictions(number).rows(named=True), strict=True))

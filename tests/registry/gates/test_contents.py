@@ -97,23 +97,23 @@ def test_no_pickle(case: Case, spoilt: Callable[[Spoil], Case]) -> None:
 def test_signature_and_example_fit(case: Case) -> None:
     """What `kedro run` registered."""
     finding = signature(Gate(), case)
-    assert (finding.status, finding.reason) == ("pass", "one input, 4 outputs, an example of 3 text(s)")
+    assert (finding.status, finding.reason) == ("pass", "1 input(s), 4 outputs, an example of 3 record(s)")
 
 
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda m, _: edit_mlmodel(m, "signature", None), "MLmodel does not declare one input, 'text', of strings"),
+        (lambda m, _: edit_mlmodel(m, "signature", None), "MLmodel declares the inputs none; expected text (string)"),
         (
             lambda m, _: edit_mlmodel(
                 m, "signature", {"inputs": '[{"type": "string", "name": "text"}]', "outputs": None}
             ),
-            "MLmodel declares the outputs []; expected ['label', 'score', 'p_neg', 'p_pos']",
+            "MLmodel declares the outputs none; expected label (string), score (double), p_neg (double)",
         ),
         (lambda m, _: (m / "input_example.json").unlink(), "the input example is not there, or holds no column"),
         (
             lambda m, _: (m / "input_example.json").write_text('{"columns": ["text"], "data": [[1]]}'),
-            "the input example is not there, or holds no column 'text' of strings",
+            "the input example is not there, or holds no column 'text' of its type",
         ),
     ],
     ids=["none", "no outputs", "no example", "numbers"],
@@ -130,7 +130,7 @@ def test_clean_load_answers_as_the_evaluation(case: Case) -> None:
     finding = clean_load(Gate(), case)
     assert (finding.status, finding.reason) == (
         "pass",
-        "loads and answers 3 text(s), 3 of them as in the evaluation",
+        "loads and answers 3 record(s), 3 of them as in the evaluation",
     )
     assert finding.evidence["largest_difference"] < 1e-5
     assert finding.evidence["peak_memory_bytes"] > 50e6
@@ -165,14 +165,19 @@ def test_clean_load_sees_wrong_answers(
     assert finding.reason.startswith(reason)
 
 
+def table(*texts: str) -> pl.DataFrame:
+    """An input example."""
+    return pl.DataFrame({"text": texts})
+
+
 def test_clean_load_compares_whole_texts_only(tmp_path: Path) -> None:
     """The example's texts are cut at 200 characters, and a cut text has another answer."""
     answers = pl.DataFrame({"label": ["neg"] * 2, "score": [1.0] * 2, "p_neg": [1.0] * 2, "p_pos": [0.0] * 2})
     stored = pl.DataFrame({"p_neg": [1.0, 0.0], "p_pos": [0.0, 1.0]})
     stored.write_parquet(path := tmp_path / "stored.parquet")
-    assert compared(["a", "b" * 200], answers, path) == (1, 0.0)
-    assert compared(["a", "b"], answers, path) == (2, 1.0)
-    assert compared(["a" * 200, "b" * 200], answers, path) == (0, 0.0)
+    assert compared(table("a", "b" * 200), answers, path) == (1, 0.0)
+    assert compared(table("a", "b"), answers, path) == (2, 1.0)
+    assert compared(table("a" * 200, "b" * 200), answers, path) == (0, 0.0)
 
 
 def test_clean_load_uses_the_code_of_the_version(spoilt: Callable[[Spoil], Case]) -> None:

@@ -107,9 +107,11 @@ def test_a_commit_that_can_be_lost(repository: Repository) -> None:
 def test_code_that_was_not_committed(repository: Repository) -> None:
     """Changed files, no repository at all, and a 'commit' that would be an option of git."""
     repository.write("new.py", "")
-    assert says(commit(CommitGate(), repository.case()), "fail", "files beside commit ")
-    for found in ("none", "--output=/tmp/x"):
-        case = repository.case(git_commit=found)
+    found = commit(CommitGate(), repository.case())
+    assert says(found, "fail", "files beside commit ")
+    assert found.reason.endswith("commit them, then `kedro run --namespaces mood.registration --force`")
+    for sha in ("none", "--output=/tmp/x"):
+        case = repository.case(git_commit=sha)
         for check, gate in ((commit, CommitGate()), (environment, Gate()), (data, Gate())):
             assert says(check(gate, case), "fail", "cannot tell: the version does not say from which commit")
 

@@ -1,29 +1,23 @@
-"""Pieces of Markdown that several documents share."""
+"""Pieces of the exports, in Markdown."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from modelmill import markdown
 from modelmill.registry.approvals import WORTH
 from modelmill.registry.exports.facts import Facts
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A table; a line break or a bar in a cell does not break it."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    lines = [list(headings), ["---"] * len(headings), *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """A table; what is empty is a dash."""
+    return markdown.table(headings, [[None if value == "" else value for value in row] for row in rows])
 
 
 def moment(value: datetime | str) -> str:
     """'2026-05-03 09:30:00 UTC'."""
     time = datetime.fromisoformat(value) if isinstance(value, str) else value
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _cell(value: Any) -> str:
-    text = "-" if value is None or value == "" else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def figures(facts: Facts) -> str:

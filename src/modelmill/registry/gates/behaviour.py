@@ -12,6 +12,7 @@ from modelmill.registry.gates import answers
 from modelmill.registry.gates.base import Case, Finding
 from modelmill.registry.version_files import Subject
 from modelmill.specs.registry import CostGate, RobustnessGate
+from modelmill.tasks.task import task_of
 
 WARM = 3
 """Calls before those that count: the first ones fill caches."""
@@ -20,13 +21,17 @@ MIB = 2**20
 
 def robustness(declared: RobustnessGate, case: Case) -> Finding:
     """Answers stay the same when texts are rewritten harmlessly: within the limit, and beside the incumbent."""
+    task = case.product.task
+    if task.target != "class" or "text" not in dict(task_of(task).inputs):
+        return Finding("skip", f"asks of texts that get a class; {task.kind} reads or answers something else")
     records = answers.records_of(case)
     if isinstance(records, Finding):
         return records
     table = rewrite_table(records, declared)
-    texts = table["text"].to_list()
+    others = records.select("id", *(name for name, _ in task_of(task).inputs if name != "text"))
+    asked = table.join(others, on="id", maintain_order="left")
     subjects = [case.subject, *([case.incumbent] if case.incumbent else [])]
-    found = [changes(table, answers.ask(subject.model, texts).table["label"].to_list()) for subject in subjects]
+    found = [changes(table, answers.ask(task, subject.model, asked).table["label"].to_list()) for subject in subjects]
     ours, theirs = found[0], found[1] if case.incumbent else None
     wrong = too_brittle(ours, theirs, declared)
     evidence = {
@@ -45,7 +50,7 @@ def robustness(declared: RobustnessGate, case: Case) -> Finding:
 
 
 def cost(declared: CostGate, case: Case) -> Finding:
-    """Latency of single texts, memory and size, beside the incumbent's.
+    """Latency of single records, memory and size, beside the incumbent's.
 
     Both run twice, in the order version, incumbent, incumbent, version, so that a machine that gets slower or faster
     does so for both; of each the better run counts, since others' work only ever adds. A latency above the limit proves
@@ -54,13 +59,13 @@ def cost(declared: CostGate, case: Case) -> Finding:
     records = answers.records_of(case)
     if isinstance(records, Finding):
         return records
-    some = records.sort("id")["text"].to_list()
-    texts = [some[i % len(some)] for i in range(WARM + declared.calls)]
+    task, some = case.product.task, records.sort("id")
+    asked = some[[i % some.height for i in range(WARM + declared.calls)]]
     if case.incumbent is None:
-        own = _figures([answers.ask(case.subject.model, texts, singly=True)], case.subject)
+        own = _figures([answers.ask(task, case.subject.model, asked, singly=True)], case.subject)
         return Finding("pass", f"a first version: {_shown(own)}", {"version": own})
     order = (case.subject, case.incumbent, case.incumbent, case.subject)
-    runs = [answers.ask(subject.model, texts, singly=True) for subject in order]
+    runs = [answers.ask(task, subject.model, asked, singly=True) for subject in order]
     ours, theirs = _figures([runs[0], runs[3]], case.subject), _figures(runs[1:3], case.incumbent)
     limits = {"latency": declared.latency, "memory": declared.memory, "size": declared.size}
     ratios = {name: ours[name] / theirs[name] for name in limits}

@@ -4,14 +4,14 @@ from dataclasses import asdict
 from typing import Any
 
 from modelmill.errors import DataError
-from modelmill.evaluation.metrics import METRICS, Resampling, difference
 from modelmill.evaluation.non_inferiority import Comparison, compare, least_items
 from modelmill.evaluation.slices import VISIBLE, Part, compare_parts, negative_flips, parts_of
 from modelmill.registry.evidence import EVALUATION
 from modelmill.registry.gates.answers import FIRST, both_answers, records_of
 from modelmill.registry.gates.base import Case, Finding, Status
-from modelmill.specs.product import SMALLER_IS_BETTER
 from modelmill.specs.registry import CalibrationGate, NonInferiorityGate, SlicesGate
+from modelmill.specs.task import Better
+from modelmill.tasks.outcome import Resampling, difference
 
 CONFIDENCE = 0.95
 """One-sided, of the bound that the gate of the calibration shows."""
@@ -21,14 +21,14 @@ def non_inferiority(declared: NonInferiorityGate, case: Case) -> Finding:
     """Not worse than the incumbent beyond the margin; a first version: than the baselines of its evaluation."""
     if case.incumbent is None:
         return _beside_baselines(declared, case)
-    metric = declared.metric or case.product.evaluation.metric
-    if metric not in METRICS:
-        raise DataError(f"`non_inferiority.metric` is `{metric}`; expected one of {', '.join(METRICS)}")
+    metric, known = declared.metric or case.product.metric, case.product.task.metrics
+    if metric not in known:
+        raise DataError(f"`non_inferiority.metric` is `{metric}`; expected one of {', '.join(known)}")
     pair = both_answers(case)
     if isinstance(pair, Finding):
         return pair
     found = compare(*pair.outcomes(), metric, declared)
-    reason = _told(found, declared, case.incumbent.version)
+    reason = _told(found, declared, case.incumbent.version, known[metric])
     if found.verdict == "cannot tell":
         reason = (
             f"cannot tell: {reason}. They answer {found.disagreements:,} records differently, which may be up to "
@@ -41,11 +41,10 @@ def non_inferiority(declared: NonInferiorityGate, case: Case) -> Finding:
     return Finding("pass" if found.verdict == "not worse" else "fail", reason, evidence)
 
 
-def _told(found: Comparison, rule: NonInferiorityGate, incumbent: int) -> str:
+def _told(found: Comparison, rule: NonInferiorityGate, incumbent: int, direction: Better) -> str:
     """'macro_f1 0.842 against 0.839 of version 3 on the same 1,771 records: difference 0.003, at least -0.006 ...'."""
     bound, gain = found.bounds["low"], found.bounds["gain"]
-    smaller = found.metric in SMALLER_IS_BETTER
-    sign, side = (-1, "at most") if smaller else (1, "at least")
+    sign, side = (-1, "at most") if direction == "smaller" else (1, "at least")
     return (
         f"{found.metric} {found.version:.3f} against {found.incumbent:.3f} of version {incumbent} on the same "
         f"{found.items:,} records: difference {_rounded(sign * gain)}, {side} {_rounded(sign * bound)} "
@@ -72,7 +71,7 @@ def _beside_baselines(declared: NonInferiorityGate, case: Case) -> Finding:
             f"the evaluation's intervals bound a difference with {one_sided:.1%}, but the gate wants "
             f"{declared.confidence:.1%}; raise `evaluation.confidence`, evaluate and register again"
         )
-    sign, needed = -1 if metric in SMALLER_IS_BETTER else 1, least_items(declared)
+    sign, needed = -1 if case.product.task.metrics[metric] == "smaller" else 1, least_items(declared)
     told, verdicts = [], set()
     for name, other in report["baselines"].items():
         gain = sorted(sign * other["difference"][bound] for bound in ("low", "high"))
@@ -112,7 +111,9 @@ def slices(declared: SlicesGate, case: Case) -> Finding:
             return records
         if not records["id"].equals(pair.version["id"]):
             raise DataError("the predictions that are kept with the version are not of its test records")
-    ours, theirs = (one.true == one.predicted for one in pair.outcomes())
+    ours, theirs = (one.right() for one in pair.outcomes())
+    if ours is None or theirs is None:
+        return Finding("skip", f"asks which answers are right; those of {case.product.task.kind} are more or less good")
     parts = compare_parts(ours, theirs, parts_of(records, declared.by), declared)
     flips = negative_flips(pair.version["id"].to_list(), ours, theirs)
     evidence = {"parts": [asdict(part) for part in parts], "negative_flips": flips, "predictions": pair.source}
@@ -164,6 +165,8 @@ def calibration(declared: CalibrationGate, case: Case) -> Finding:
     resampling adds to that, and it is in both models alike: the difference is sound, a bound of it less so. Where the
     bound is beyond the margin the gate warns.
     """
+    if "calibration_error" not in case.product.task.metrics:
+        return Finding("skip", f"{case.product.task.kind} gives no probabilities of its answers")
     if case.incumbent is None:
         return Finding("pass", FIRST)
     pair = both_answers(case)
@@ -178,7 +181,7 @@ def calibration(declared: CalibrationGate, case: Case) -> Finding:
         status = "fail"
     return Finding(
         status,
-        f"calibration error beside version {case.incumbent.version} on the same {len(version.true):,} records: "
+        f"calibration error beside version {case.incumbent.version} on the same {version.items:,} records: "
         f"difference {_rounded(found['value'])}, at most {_rounded(found['high'])} ({CONFIDENCE:.0%}), margin "
         f"{declared.margin:.3f}",
         {"difference": found, "predictions": pair.source},

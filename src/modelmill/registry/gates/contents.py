@@ -14,9 +14,8 @@ from modelmill.registry.gates.base import Case, Finding
 from modelmill.registry.pickles import find_pickles
 from modelmill.registry.version_files import Subject, weights
 from modelmill.specs.registry import Gate
+from modelmill.tasks.task import SAME, Task, task_of
 
-SAME = 1e-3
-"""Probabilities of one model on two machines, or in other batches, differ by less."""
 CUT = 200
 """The input example's texts are cut to so many characters; longer ones were answered whole in the evaluation."""
 
@@ -55,74 +54,73 @@ def signature(_: Gate, case: Case) -> Finding:
     declared = described.get("signature") or {}
     inputs, outputs = (json.loads(declared.get(side) or "[]") for side in ("inputs", "outputs"))
     evidence = {"inputs": inputs, "outputs": outputs}
-    labels = json.loads((weights(case.subject.model) / "product.json").read_text(encoding="utf-8"))["labels"]
-    answered, expected = [column["name"] for column in outputs], _answer_columns(labels)
-    if [(column["name"], column["type"]) for column in inputs] != [("text", "string")]:
-        return Finding("fail", "MLmodel does not declare one input, 'text', of strings", evidence)
-    if answered != expected:
-        return Finding("fail", f"MLmodel declares the outputs {answered}; expected {expected}", evidence)
-    if not (texts := example_texts(case.subject.model)):
-        return Finding("fail", "the input example is not there, or holds no column 'text' of strings", evidence)
-    return Finding("pass", f"one input, {len(outputs)} outputs, an example of {len(texts)} text(s)", evidence)
+    task, product = _task(case.subject.model)
+    for what, columns, wanted in (("inputs", inputs, task.inputs), ("outputs", outputs, task.answer_columns(product))):
+        if (found := [(column["name"], column["type"]) for column in columns]) != wanted:
+            shown = [", ".join(f"{name} ({kind})" for name, kind in one) or "none" for one in (found, wanted)]
+            return Finding("fail", f"MLmodel declares the {what} {shown[0]}; expected {shown[1]}", evidence)
+    if (example := example_records(case.subject.model, task)) is None:
+        names = ", ".join(f"'{name}'" for name, _ in task.inputs)
+        return Finding("fail", f"the input example is not there, or holds no column {names} of its type", evidence)
+    told = f"{len(inputs)} input(s), {len(outputs)} outputs, an example of {example.height} record(s)"
+    return Finding("pass", told, evidence)
 
 
 def clean_load(_: Gate, case: Case) -> Finding:
     """Loads in a process of its own, and answers the input example as the evaluation did."""
     model = case.subject.model
-    texts = example_texts(model)
-    if not texts:
+    task, product = _task(model)
+    example = example_records(model, task)
+    if example is None:
         return Finding("fail", "cannot tell: there is no input example to predict")
-    answers = predict_in_clean_process(model, texts)
-    labels = json.loads((weights(model) / "product.json").read_text(encoding="utf-8"))["labels"]
+    answers = predict_in_clean_process(model, example)
     evidence = {
-        "texts": len(texts),
+        "records": example.height,
         "load_seconds": round(answers.load_seconds, 3),
         "seconds": round(sum(answers.seconds), 3),
         "peak_memory_bytes": answers.peak_memory_bytes,
     }
-    if wrong := _why_no_answers(answers.table, labels):
-        return Finding("fail", wrong, evidence)
-    answered, largest = compared(texts, answers.table, case.subject.file(PREDICTIONS))
+    if wrong := _why_no_answers(answers.table, task, product):
+        return Finding("fail", f"answers with {wrong}", evidence)
+    answered, largest = compared(example, answers.table, case.subject.file(PREDICTIONS))
     evidence |= {"compared": answered, "largest_difference": largest}
     if largest > SAME:
         return Finding("fail", f"answers otherwise than in its evaluation, by up to {largest:.3f}", evidence)
     same = (
         f"{answered} of them as in the evaluation" if answered else "none of them is one that the evaluation answered"
     )
-    return Finding("pass", f"loads and answers {len(texts)} text(s), {same}", evidence)
+    return Finding("pass", f"loads and answers {example.height} record(s), {same}", evidence)
 
 
-def example_texts(model: Path) -> list[str]:
-    """Texts of the input example, as MLflow writes it; none where it is not there or of another form."""
+def _task(model: Path) -> tuple[Task, dict[str, Any]]:
+    product = json.loads((weights(model) / "product.json").read_text(encoding="utf-8"))
+    return task_of(product["task"]), product
+
+
+def example_records(model: Path, task: Task) -> pl.DataFrame | None:
+    """The input example, as MLflow writes it; None where it is not there or has not the columns that the task reads."""
     path = model / "input_example.json"
     example: Any = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    if not isinstance(example, dict) or example.get("columns") != ["text"]:
-        return []
-    texts = [row[0] for row in example["data"]]
-    return texts if all(isinstance(text, str) for text in texts) else []
+    names = [name for name, _ in task.inputs]
+    if not isinstance(example, dict) or example.get("columns") != names or not example["data"]:
+        return None
+    if not all(isinstance(value, str) for row in example["data"] for value in row):
+        return None
+    return pl.DataFrame(example["data"], schema=dict.fromkeys(names, pl.String), orient="row")
 
 
-def _answer_columns(labels: list[str]) -> list[str]:
-    return ["label", "score", *(f"p_{label}" for label in labels)]
-
-
-def _why_no_answers(table: pl.DataFrame, labels: list[str]) -> str | None:
-    expected = _answer_columns(labels)
+def _why_no_answers(table: pl.DataFrame, task: Task, product: dict[str, Any]) -> str | None:
+    expected = [name for name, _ in task.answer_columns(product)]
     if table.columns != expected:
-        return f"answers with the columns {table.columns}; expected {expected}"
-    probabilities = table.select(expected[2:]).to_numpy()
-    if not ((probabilities >= 0).all() and abs(probabilities.sum(1) - 1).max() < SAME):  # NaN is neither
-        return "answers with probabilities that are below 0, or do not sum to 1"
-    if table["label"].to_list() != [labels[place] for place in probabilities.argmax(1)]:
-        return "answers with labels that are not the most probable ones"
-    return None
+        return f"the columns {table.columns}; expected {expected}"
+    return task.why_impossible(table, product)
 
 
-def compared(texts: list[str], answers: pl.DataFrame, predictions: Path) -> tuple[int, float]:
+def compared(example: pl.DataFrame, answers: pl.DataFrame, predictions: Path) -> tuple[int, float]:
     """How many answers can be compared with the evaluation's, whose first ones they are, and how far they are apart."""
-    whole = pl.Series([len(text) < CUT for text in texts])
-    former = pl.read_parquet(predictions).head(len(texts)).filter(whole)
-    names = answers.columns[2:]
+    whole = example.select(pl.all_horizontal(pl.all().str.len_chars() < CUT)).to_series()
+    former = pl.read_parquet(predictions).head(example.height).filter(whole)
+    names = [name for name in former.columns if name in answers.columns and former[name].dtype == pl.Float64]
     if former.is_empty():
         return 0, 0.0
     apart = answers.filter(whole).select(names).to_numpy() - former.select(names).to_numpy()

@@ -54,8 +54,8 @@ def _same_backbones(case: Case) -> None:
     for before, after in zip_longest(zip(then, sources, strict=True), zip(now, origins, strict=True)):
         if before != after:
             raise GateError(
-                f"cannot tell: the version was made from {_shown(before)}, and {_shown(after)} is declared now; make a "
-                "new version, or declare what it was made from"
+                f"cannot tell: the version was made from {_shown(before)}, and {_shown(after)} is declared now; "
+                "`kedro run` makes a new version, or declare what it was made from"
             )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,11 @@ from typing import Any
 from modelmill.errors import SourceError
 from modelmill.registry.evidence import LINEAGE
 from modelmill.registry.gates.base import Case, Finding
-from modelmill.registry.lineage import LOCK, git
-from modelmill.registry.tracked import dvc_digests
+from modelmill.registry.held import dvc_digests
+from modelmill.registry.lineage import LOCK, again, git
 from modelmill.sources.address import HUB, PACKAGE, file_sha256, local_path
 from modelmill.specs.registry import CommitGate, Gate
 
-NO_COMMIT = "cannot tell: the version does not say from which commit it was made; make it in a git repository"
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;#]+)", re.MULTILINE)
 
 
@@ -24,18 +23,18 @@ def commit(gate: CommitGate, case: Case) -> Finding:
     code = _code(case)
     sha = _commit(case)
     if sha is None:
-        return Finding("fail", NO_COMMIT, code)
+        return _without_commit(case, code)
     if code["git_dirty"] != "false":
-        return Finding(
-            "fail", f"files beside commit {sha[:12]} had changed: commit them, then make a new version", code
-        )
+        reason = f"files beside commit {sha[:12]} had changed: commit them, then {again(case.subject.name)}"
+        return Finding("fail", reason, code)
     found = git(case.root, "for-each-ref", f"--contains={sha}", "--format=%(refname:short)", *_refs(gate.branch))
     if found is None:
         return Finding("fail", f"cannot tell: commit {sha[:12]} is not in this repository: fetch it", code)
     branches = found.decode().split()
     if not branches:
         where = f"branch '{gate.branch}'" if gate.branch else "any branch"
-        return Finding("fail", f"commit {sha[:12]} is not on {where}: merge it, or make a new version from there", code)
+        there = f"merge it, or check that out, `kedro run`, then {again(case.subject.name)}"
+        return Finding("fail", f"commit {sha[:12]} is not on {where}: {there}", code)
     return Finding("pass", f"commit {sha[:12]} is on {', '.join(branches[:3])}", {**code, "branches": branches})
 
 
@@ -43,7 +42,7 @@ def environment(_: Gate, case: Case) -> Finding:
     """The lock file of the commit is the one that was there when the version was made."""
     sha, used = _commit(case), _code(case).get("environment_lock_sha256", "none")
     if sha is None:
-        return Finding("fail", NO_COMMIT)
+        return _without_commit(case)
     lock = git(case.root, "show", f"{sha}:./{LOCK}")
     if lock is None:
         return Finding("fail", f"commit {sha[:12]} has no {LOCK}, or is not in this repository: `make lock`")
@@ -58,7 +57,7 @@ def data(_: Gate, case: Case) -> Finding:
     """Each source file can be had again: from git, from DVC, or from a package that the lock file pins."""
     sha, sources = _commit(case), case.subject.read(LINEAGE)["sources"]
     if sha is None:
-        return Finding("fail", NO_COMMIT)
+        return _without_commit(case)
     packages = {
         source.files.removeprefix(PACKAGE).partition("/")[0]
         for source in case.product.source.root
@@ -78,6 +77,11 @@ def data(_: Gate, case: Case) -> Finding:
             "fail", f"{len(unknown)} of {len(sources)} source file(s) are not known; {name}: {reason}", evidence
         )
     return Finding("pass", f"{len(sources)} source file(s) are known to git, DVC or {LOCK}", evidence)
+
+
+def _without_commit(case: Case, evidence: Mapping[str, Any] | None = None) -> Finding:
+    reason = "cannot tell: the version does not say from which commit it was made; commit in a git repository, then "
+    return Finding("fail", reason + again(case.subject.name), dict(evidence or {}))
 
 
 def _code(case: Case) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from modelmill.registry.reproduce.environment import (
     present_machine,
 )
 from modelmill.registry.reproduce.origin import Made, read_made
-from modelmill.registry.reproduce.processes import Logged, Tell
+from modelmill.registry.reproduce.processes import Logged, Tell, sigterm_as_exit
 from modelmill.registry.reproduce.rebuild import Site, rebuild
 from modelmill.registry.reproduce.verdict import Answer, compare
-from modelmill.registry.reproduce.worktree import bring_data, bring_sources, checked_out, given_data
+from modelmill.registry.reproduce.worktree import bring_data, bring_sources, checked_out, dvc_hashes
 from modelmill.registry.state import State
 from modelmill.registry.view import Ref
 
@@ -55,6 +55,7 @@ class Plan:
     machine: dict[str, tuple[object, object]]
 
 
+@sigterm_as_exit()
 def plan(office: Office, ref: Ref) -> Plan:
     """Say what would be done; nothing but a worktree is made, which goes again.
 
@@ -64,7 +65,7 @@ def plan(office: Office, ref: Ref) -> Plan:
     with tempfile.TemporaryDirectory() as scratch:
         made = _made(office, ref, Path(scratch))
         with checked_out(office.root, made.commit, Path(scratch) / "project", keep=False) as there:
-            data = given_data(there, made.lineage["data"])
+            data = dvc_hashes(there, made.lineage["data"])
     return Plan(
         made.version, made.commit, made.lineage["code"]["git_dirty"], data, made.lineage["asked"],
         package_differences(made.lineage["packages"]),
@@ -72,6 +73,7 @@ def plan(office: Office, ref: Ref) -> Plan:
     )  # fmt: skip
 
 
+@sigterm_as_exit()
 def reproduce(office: Office, ref: Ref, want: Want, how: How, tell: Tell) -> tuple[Answer, Outcome]:
     """Build a version again, and write down whether it is the same.
 
@@ -91,7 +93,7 @@ def reproduce(office: Office, ref: Ref, want: Want, how: How, tell: Tell) -> tup
     present = present_machine()
     with _home(how.keep) as home, checked_out(office.root, made.commit, home / "project", keep=bool(how.keep)) as there:
         tell(f"commit {made.commit} is checked out")
-        bring_data(office.root, there, made.commit, [*given_data(there, made.lineage["data"])])
+        bring_data(office.root, there, made.commit, [*dvc_hashes(there, made.lineage["data"])])
         bring_sources(office.root, there, made.own_sources)
         tell("its data are there")
         logged = Logged(_new_log(made), tell)

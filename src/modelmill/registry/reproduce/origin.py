@@ -13,6 +13,7 @@ from modelmill.errors import IntegrityError, NotFoundError
 from modelmill.registry.desk import Desk
 from modelmill.registry.evidence import EVALUATION, LINEAGE, PREDICTIONS, evidence_digest
 from modelmill.registry.fetch import evidence_folder
+from modelmill.registry.lineage import again
 from modelmill.sources.address import HUB, PACKAGE
 
 DECLARED, COMMIT = "config.yml", re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -99,5 +100,5 @@ def read_made(desk: Desk, name: str, version: int, folder: Path) -> Made:
 def _says_too_little(name: str, version: int, lacking: list[str]) -> NotFoundError:
     return NotFoundError(
         f"'{name}' {version} cannot be built again: it was registered without {', '.join(lacking)}. Commit, and "
-        f"register it again: `kedro run --namespaces {name}.registration --force`."
+        f"register it again: {again(name)}."
     )

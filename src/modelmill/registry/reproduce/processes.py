@@ -1,7 +1,10 @@
 """Commands of others, run where a version is built again."""
 
+import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +14,25 @@ Tell = Callable[[str], None]
 """Is told what goes on, line by line."""
 
 SHOWN = 15
+
+
+@contextmanager
+def sigterm_as_exit() -> Iterator[None]:
+    """SIGTERM, which ends Python at once, ends it as Ctrl-C does: what was there for a while goes. In the main thread.
+
+    Raises:
+        SystemExit: with 143, as a shell says it; a second SIGTERM changes nothing.
+    """
+
+    def leave(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def called(command: Sequence[str], folder: Path) -> str:
@@ -50,7 +72,7 @@ class Logged:
                     for line in process.stdout:
                         out.write(line)
                         self.tell(line.rstrip())
-                except BaseException:  # Ctrl-C, or who is told fails: nobody waits for it any more
+                except BaseException:  # Ctrl-C, SIGTERM, or who is told fails: nobody waits for it any more
                     process.kill()
                     raise
         code = process.returncode

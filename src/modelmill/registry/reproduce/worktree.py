@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from modelmill.errors import NotFoundError, RegistryError
+from modelmill.registry.held import fetch_at
 from modelmill.registry.lineage import git
 from modelmill.registry.reproduce.processes import called
-from modelmill.registry.tracked import fetch_at
 from modelmill.sources.address import file_sha256
 
 DVC = (sys.executable, "-m", "dvc")
@@ -45,11 +45,12 @@ def checked_out(root: Path, commit: str, folder: Path, *, keep: bool) -> Iterato
         yield folder / inside
     finally:
         if not keep:
+            git(root, "worktree", "unlock", str(folder))  # git locks one until it is all there
             shutil.rmtree(folder, ignore_errors=True)
             git(root, "worktree", "prune")
 
 
-def given_data(there: Path, data: Mapping[str, str]) -> dict[str, str]:
+def dvc_hashes(there: Path, data: Mapping[str, str]) -> dict[str, str]:
     """The `.dvc` files of a checked out project that are about what a version was made from, and the hashes in them.
 
     Args:
@@ -119,7 +120,7 @@ def bring_sources(root: Path, there: Path, sources: Mapping[str, str]) -> None:
         if not (root / name).is_file() or file_sha256(root / name) != sha256:
             raise NotFoundError(
                 f"{name} is neither in Git nor in DVC at the commit of the version, and what lies here is not what the "
-                f"version was made from (SHA-256 {sha256}): `dvc add` it, commit, and register a new version"
+                f"version was made from (SHA-256 {sha256}): `dvc add` it, commit, and `kedro run` makes a new one"
             )
         (there / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / name, there / name)

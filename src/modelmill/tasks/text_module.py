@@ -1,4 +1,4 @@
-"""Fine-tuning of a sequence classifier as a Lightning module."""
+"""Fine-tuning of an encoder of texts with a head, as a Lightning module."""
 
 import math
 from collections.abc import Callable
@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torchmetrics.classification import MulticlassF1Score
 
 from modelmill.specs.training import FineTuningSpec
+from modelmill.tasks.head import Head
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.adversarial_module import adversarial_loss
 from modelmill.training.batches import Rows, length_buckets, mixed_batches, padded
@@ -17,28 +16,24 @@ from modelmill.training.module import Batches, TrainedModule
 from modelmill.training.parameters_module import layer_rates, parameter_groups
 
 Buckets = list[list[torch.Tensor]]
-"""Each is ids and attention mask, both (records, longest), and labels (records,)."""
+"""Each is ids and attention mask, both (records, longest), and targets (records, ...)."""
 Batch = tuple[Buckets, float]
 """Buckets, and a factor on their mean loss: with it, the mean over a step's batches (or parts of them) is the mean over
 its records."""
 
 
-class Classifier(TrainedModule):
-    """A transformers sequence classifier, trained on batches of a token budget."""
+class TextModule(TrainedModule):
+    """A transformers encoder with a head, trained on batches of a token budget."""
 
-    def __init__(
-        self, model: Any, train: Tokens, spec: FineTuningSpec, class_weights: NDArray[np.float32] | None
-    ) -> None:
+    def __init__(self, model: Any, train: Tokens, spec: FineTuningSpec, head: Head) -> None:
         batches = len(mixed_batches(train.lengths, spec.batch_tokens, (spec.seed, 0)))  # an epoch has about as many
         total_steps = spec.max_epochs * math.ceil(batches / spec.accumulate)
         super().__init__(model, spec, total_steps, decay=1 - spec.warmup, schedule=spec.schedule)
         self.train_tokens = train
         self.spec = spec
         self.pad = model.config.pad_token_id or 0
-        self.f1 = MulticlassF1Score(model.config.num_labels, average="macro")
-        self.class_weights: torch.Tensor | None
-        weights = None if class_weights is None else torch.from_numpy(class_weights)
-        self.register_buffer("class_weights", weights, persistent=False)
+        self.head = head
+        self.score = head.score
 
     def epoch_batches(self, epoch: int) -> tuple[Callable[[int], Batch], int]:
         """In an order that follows from seed and epoch."""
@@ -81,7 +76,7 @@ class Classifier(TrainedModule):
         return parameter_groups(self.model, self.spec, layer_rates(self.model, self.spec.layer_decay), self.spec.l1)
 
     def _logits(self, buckets: Buckets) -> torch.Tensor:
-        """Logits (records, classes) of all buckets of a batch."""
+        """Logits (records, outputs) of all buckets of a batch."""
         return torch.cat([self._logits_of(ids, mask)[: len(labels)] for ids, mask, labels in buckets])
 
     def _logits_of(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -91,13 +86,8 @@ class Classifier(TrainedModule):
         return logits.float()
 
     def _loss(self, buckets: Buckets) -> torch.Tensor:
-        """Cross-entropy, each record weighing as its class does."""
-        logits, labels = self._logits(buckets), _labels(buckets)
-        smoothing = self.spec.label_smoothing
-        if self.class_weights is None:
-            return torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
-        losses = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
-        return (losses * self.class_weights[labels]).mean()
+        """That of the head, in the mean over the records."""
+        return self.head.loss(self._logits(buckets), _labels(buckets))
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """The loss, without that of an adversary."""
@@ -120,19 +110,19 @@ class Classifier(TrainedModule):
         return (loss + harder) * factor, {"train_loss": loss * factor, "adversarial_loss": harder * factor}
 
     def validation_step(self, counted: tuple[Batch, bool], _: int) -> None:
-        """Plain cross-entropy and macro-F1 on the validation split."""
+        """The head's plain loss and its score on the validation split."""
         batch, counts = counted
         buckets = batch[0]
         logits, labels = self._logits(buckets), _labels(buckets)
         count = len(labels) * counts
-        self.judge("loss", torch.nn.functional.cross_entropy(logits, labels), count)
+        self.judge("loss", self.head.plain_loss(logits, labels), count)
         if counts:
-            self.f1.update(logits, labels)
-        self.log("validation_macro_f1", self.f1, prog_bar=True, batch_size=count)
+            self.score.update(logits, labels)
+        self.log(f"validation_{self.head.monitor}", self.score, prog_bar=True, batch_size=count)
 
 
 def _labels(buckets: Buckets) -> torch.Tensor:
-    """Classes (records,) of all buckets of a batch."""
+    """Targets (records, ...) of all buckets of a batch."""
     return torch.cat([labels for _, _, labels in buckets])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from modelmill.errors import RegistryError
+from modelmill.registry.lineage import again
 
 
 class Held(NamedTuple):
@@ -43,7 +44,7 @@ def _digest(files: Any, path: str) -> Held:
     try:
         files.info(path)
     except FileNotFoundError:
-        return Held(None, "neither git nor DVC knew it at the commit: `dvc add` it, commit, and make a new version")
+        return Held(None, f"neither git nor DVC knew it at the commit: `dvc add` it, commit, then {again('NAME')}")
     digest = hashlib.sha256()
     try:
         with files.open(path, "rb") as stream:

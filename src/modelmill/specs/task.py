@@ -1,0 +1,106 @@
+"""What a product predicts: its section `task`. Our own kinds of task are declared in `kinds.py`."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, GetJsonSchemaHandler, ModelWrapValidatorHandler, model_validator
+from pydantic_core import CoreSchema
+
+from modelmill.errors import DeclarationError
+from modelmill.specs.base import MistakesError, Spec
+from modelmill.specs.files import hint
+from modelmill.specs.source import Target
+
+GROUP = "modelmill.tasks"
+"""Entry points by which other packages add kinds: the name of the kind, and its subclass of `TaskSpec`."""
+
+Better = Literal["larger", "smaller"]
+
+
+class TaskSpec(Spec):
+    """What is predicted: the name of a kind, or a section with `kind` and what this kind lets one choose.
+
+    A kind is a subclass. Its `metrics` are what it computes, and which values are better; `main_metric` is the one that
+    names a product; `implementation` is its `modelmill.tasks.task.Task`, `module:Class`, for reading declarations must
+    not import it.
+    """
+
+    metrics: ClassVar[Mapping[str, Better]]
+    main_metric: ClassVar[str]
+    implementation: ClassVar[str]
+
+    kind: str = Field(description="what is predicted")
+
+    @property
+    def target(self) -> Target:
+        """What the labels of its records are."""
+        return "class"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of a record that its models read."""
+        return ("text",)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_its_kind(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if cls is not TaskSpec or not isinstance(value, str | dict):
+            return handler(value)
+        section = {"kind": value} if isinstance(value, str) else value
+        if "kind" not in section:
+            raise MistakesError({("kind",): f"this key is missing; add it, one of {', '.join(known_kinds())}"})
+        if (name := section["kind"]) not in known_kinds():
+            message = f"'{name}' is not known; {hint(name, [*known_kinds()])}"
+            raise MistakesError({() if isinstance(value, str) else ("kind",): message})
+        found = kind(name).model_validate(section)
+        assert isinstance(found, cls)
+        return found
+
+    @classmethod
+    def alternatives(cls) -> list[type["TaskSpec"]]:
+        """What may stand where any kind is asked for."""
+        return [kind(name) for name in known_kinds()] if cls is TaskSpec else []
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        if cls is not TaskSpec:
+            return handler(core)
+        sections = [one.model_json_schema() for one in cls.alternatives()]
+        return {"anyOf": [{"enum": [*known_kinds()]}, *sections], "description": "What is predicted."}
+
+
+@cache
+def known_kinds() -> dict[str, EntryPoint]:
+    """All kinds by name: our own, then those of other packages.
+
+    Raises:
+        DeclarationError: when two have one name.
+    """
+    from modelmill.specs import kinds
+
+    found = {name: EntryPoint(name, f"{kinds.__name__}:{spec.__name__}", GROUP) for name, spec in kinds.KINDS.items()}
+    for point in entry_points(group=GROUP):
+        if (other := found.setdefault(point.name, point)) is not point:
+            raise DeclarationError(
+                f"{point.value} and {other.value} are both a kind of task '{point.name}'; remove the package of one."
+            )
+    return found
+
+
+@cache
+def kind(name: str) -> type[TaskSpec]:
+    """A kind that is known.
+
+    Raises:
+        DeclarationError: when it cannot be loaded.
+    """
+    point = known_kinds()[name]
+    try:
+        found: type[TaskSpec] = point.load()
+    except Exception as error:
+        raise DeclarationError(
+            f"the kind of task '{name}' ({point.value}) cannot be loaded: {error}. Mend its package, or remove it."
+        ) from error
+    return found

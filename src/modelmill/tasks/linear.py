@@ -1,0 +1,59 @@
+"""What a classifier must beat: the majority label, and a linear model on n-grams."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from modelmill.augmentation.units import has_no_spaces
+
+STRENGTHS = (1.0, 10.0)
+"""Inverse regularisation to choose from, on the validation split."""
+
+
+def majority_probabilities(train: pl.Series, labels: Sequence[str], items: int) -> NDArray[np.float64]:
+    """The shares of the labels in training, for each of so many items, (items, labels)."""
+    counts = dict(train.value_counts().iter_rows())
+    return np.tile(np.array([counts[label] for label in labels]) / len(train), (items, 1))
+
+
+def linear_probabilities(
+    train: pl.DataFrame, validation: pl.DataFrame, texts: pl.Series, labels: Sequence[str]
+) -> NDArray[np.float64]:
+    """TF-IDF n-grams (1-3 characters where a script has no spaces, else 1-2 words) and logistic regression.
+
+    Args:
+        train: columns text and label.
+        validation: the same; by it the strength of the regularisation is chosen.
+        texts: to be answered.
+        labels: those of the training records, sorted.
+
+    Returns:
+        probabilities (texts, labels).
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    vectorizer = ngrams(train["text"])
+    x_train = vectorizer.fit_transform(train["text"].to_list())
+    x_validation = vectorizer.transform(validation["text"].to_list())
+    candidates = [LogisticRegression(C=strength, max_iter=500).fit(x_train, train["label"]) for strength in STRENGTHS]
+    best = max(candidates, key=lambda model: model.score(x_validation, validation["label"]))
+    assert [*best.classes_] == [*labels]
+    probabilities: NDArray[np.float64] = best.predict_proba(vectorizer.transform(texts.to_list()))
+    return probabilities
+
+
+def ngrams(texts: pl.Series) -> Any:
+    """A vectoriser to fit to such texts: n-grams of characters where their script has no spaces, else of words."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    by_character = has_no_spaces(texts.to_list())
+    return TfidfVectorizer(
+        analyzer="char" if by_character else "word",
+        ngram_range=(1, 3) if by_character else (1, 2),
+        min_df=2 if len(texts) > 100 else 1,
+        max_features=200_000,
+        sublinear_tf=True,
+    )
