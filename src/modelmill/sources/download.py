@@ -38,13 +38,14 @@ def fetch_sources(sources: Iterable[SourceSpec], root: Path) -> Iterator[Brought
     wanted = [(source.download, source) for source in sources if source.download and why_missing(source.files, root)]
     wanted.sort(key=lambda one: one[0].model_dump_json(exclude={"members"}))
     for origin, same in groupby(wanted, key=lambda one: (one[0].from_, one[0].sha256)):
+        needing = list(same)
         try:
             with scratch(str(root)) as working:
                 place = _brought(*origin, working, root)
-                for download, source in same:
+                for download, source in needing:
                     yield Brought(source.files, download.from_, _put(source, download, place, root))
         except SourceError as error:
-            yield error
+            yield SourceError(f"{error.message}\nIt was to become {', '.join(source.files for _, source in needing)}.")
 
 
 def _brought(address: str, sha256: str | None, working: Path, root: Path) -> Path:
