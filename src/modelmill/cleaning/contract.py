@@ -31,7 +31,7 @@ class ContractStep:
     def __init__(
         self, contract: ContractSpec, *, labelled: bool, repeated: Sequence[int] | NDArray[np.int64] = ()
     ) -> None:
-        self._contract, self._labelled = contract, labelled
+        self._contract, self._labelled = contract, labelled and contract.target != "nothing"
         self._repeated = np.asarray(repeated, np.int64)
         self._total, self._rejected, self._with_label = 0, 0, 0
         self._examples: dict[str, str] = {}
@@ -86,7 +86,7 @@ def records_schema(contract: ContractSpec, *, labelled: bool, kept: bool = False
     checks = {
         "text": [("text is missing", pl.col("text").is_not_null())],
     }
-    if labelled:
+    if labelled and contract.target != "nothing":
         checks["label"] = [("label is missing", pl.col("label").str.strip_chars() != "")]
         if contract.target == "number":
             checks["label"].append(

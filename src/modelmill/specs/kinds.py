@@ -1,8 +1,12 @@
 """Our own kinds of task: what may be declared of each, and what it computes. `tasks/` has a file for each."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
+from pydantic import Field, model_validator
+
+from modelmill.specs.base import Share, Spec
+from modelmill.specs.source import Target
 from modelmill.specs.task import Better, TaskSpec
 
 
@@ -21,6 +25,53 @@ class TextClassificationSpec(TaskSpec):
     kind: Literal["text_classification"] = "text_classification"
 
 
+class DecodingSpec(Spec):
+    """How a text is written, token by token."""
+
+    max_new_tokens: int = Field(64, ge=1)
+    temperature: float = Field(1.0, ge=0, description="0: always the likeliest token")
+    top_p: Share = Field(1.0, description="draw from the likeliest tokens that have this probability together")
+    top_k: int = Field(0, ge=0, description="draw from so many of the likeliest tokens; 0: from all")
+    repetition_penalty: float = Field(1.0, ge=1, description="makes tokens that stand there already less likely")
+    beams: int = Field(1, ge=1, description="beams that are searched; more than one goes with `temperature: 0`")
+    seed: int = Field(0, ge=0, description="of what is drawn")
+
+    @model_validator(mode="after")
+    def _search_or_draw(self) -> Self:
+        if self.beams > 1 and self.temperature > 0:
+            raise ValueError("`beams` searches for the likeliest text, `temperature` draws one; leave one out")
+        return self
+
+
+class TextGenerationSpec(TaskSpec):
+    """Text that goes on with a beginning, or answers an instruction."""
+
+    metrics: ClassVar[Mapping[str, Better]] = {
+        "perplexity": "smaller",
+        "chrf": "larger",
+        "distinct_1": "larger",
+        "distinct_2": "larger",
+    }
+    main_metric: ClassVar[str] = "perplexity"
+    implementation: ClassVar[str] = "modelmill.tasks.text_generation:TextGeneration"
+
+    kind: Literal["text_generation"] = "text_generation"
+    format: Literal["continuation", "instruction"] = Field(
+        "continuation", description="instruction: `text` is what is asked, and `label` what is to be written"
+    )
+    prompt: float = Field(
+        0.5, gt=0, lt=1, description="share of a test record's characters that is given (continuation)"
+    )
+    written: int = Field(100, ge=1, description="so many test records are written for; the perplexity is of all")
+    decoding: DecodingSpec = DecodingSpec()
+
+    @property
+    def target(self) -> Target:
+        """The answer to an instruction; what a text goes on with is in the text itself."""
+        return "text" if self.format == "instruction" else "nothing"
+
+
 KINDS: dict[str, type[TaskSpec]] = {
     "text_classification": TextClassificationSpec,
+    "text_generation": TextGenerationSpec,
 }

@@ -111,6 +111,8 @@ class ProductSpec(Spec):
 
     @model_validator(mode="after")
     def _weights_of_the_labels(self) -> Self:
+        if self.training.label_smoothing and self.task.target != "class":
+            raise ValueError(f"`training.label_smoothing` is for classes, and {self.task.kind} has none; leave it out")
         weights, labels = self.training.class_weights, self.contract.labels
         if weights != "none" and self.task.target != "class":
             raise ValueError(f"`training.class_weights` weighs classes, and {self.task.kind} has none; leave it out")

@@ -164,8 +164,9 @@ class SourceSpec(Spec):
         return self.files.startswith("hf://")
 
 
-Target = Literal["class", "number", "text"]
-"""What the label of a record is. class: one of a few names; number: a finite one; text: anything that is not empty."""
+Target = Literal["class", "number", "text", "nothing"]
+"""What the label of a record is. class: one of a few names; number: a finite one; text: anything that is not empty;
+nothing: it has none."""
 
 
 class ContractSpec(Spec):

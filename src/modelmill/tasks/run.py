@@ -46,8 +46,7 @@ def _fine_tune_random_start(tensors: Path, backbone: Path, spec: FineTuningSpec,
 
 def predict(model: Path, records: pl.DataFrame) -> pl.DataFrame:
     """Predictions of a model folder, see `Task.predictions`."""
-    task = _task_in(model / "product.json")
-    return task.predictions(records, task.predictor(model).answers(records))
+    return _task_in(model / "product.json").judged(model, records)
 
 
 def load_predictor(model: Path) -> Predictor:

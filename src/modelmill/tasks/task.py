@@ -45,6 +45,8 @@ class Task(ABC):
     """
 
     packages: ClassVar[tuple[str, ...]] = ()
+    judged_by_answers: ClassVar[bool] = True
+    """Whether predictions follow from what a model answers, as a registered version does, and the truth alone."""
 
     def __init__(self, spec: TaskSpec) -> None:
         self.spec = spec
@@ -107,6 +109,10 @@ class Task(ABC):
     @abstractmethod
     def answer_columns(self, product: Mapping[str, Any]) -> Columns:
         """What a model answers with; `product` is its `product.json`."""
+
+    def judged(self, model: Path, records: pl.DataFrame) -> pl.DataFrame:
+        """Predictions of a model folder for records whose truth is known."""
+        return self.predictions(records, self.predictor(model).answers(records))
 
     def predictions(self, records: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
         """Answers beside the truth: id, label (what is true), predicted, and what else was answered."""

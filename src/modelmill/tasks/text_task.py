@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from modelmill.digest import tensor_digest
 from modelmill.specs.training import FineTuningSpec, TokenizationSpec
 from modelmill.tasks.head import Head
-from modelmill.tasks.task import Task
+from modelmill.tasks.task import Predictor, Task
 from modelmill.text import normalise
 from modelmill.tokenization.tokens import Encoding, Tokens, TokenShards, check_length, encode, load_tokenizer
 from modelmill.training.architectures import check_loaded
@@ -64,8 +64,6 @@ class TextTask(Task):
         """See `Task.train`."""
         import pytorch_lightning as lightning
 
-        from modelmill.tasks.text_module import TextModule
-
         shards = TokenShards.load(tensors)
         tokenizer = load_tokenizer(backbone)
         shards.check_made_by(tokenizer)
@@ -73,9 +71,9 @@ class TextTask(Task):
         names: list[str] = shards.about["labels"]
         head = self.head(train, names, spec)
         lightning.seed_everything(spec.seed, verbose=False)
-        model = new_model(backbone, head, spec.dropout, random_start)
-        with prepared(model, spec, _used(model, [train, validation])) as sizes:
-            module = TextModule(model, train, spec, head)
+        model = self.new_model(backbone, head, spec.dropout, random_start)
+        with prepared(model, spec, self.used(model, [train, validation])) as sizes:
+            module = self.module(model, train, spec, head)
             curves, report = fit(
                 module,
                 module.validation_batches(validation, BATCH_TOKENS),
@@ -95,7 +93,25 @@ class TextTask(Task):
         report = {**training, **sizes, "monitor": head.monitor, **report}
         return curves, report, TrainedTextModel(model, tokenizer, product, checkpoints)
 
-    def predictor(self, model: Path) -> "TextPredictor":
+    def new_model(self, backbone: Path, head: Head, dropout: float, random_start: bool) -> Any:
+        """A backbone with a new head, in training mode."""
+        return new_model(backbone, head, dropout, random_start)
+
+    def module(self, model: Any, train: Tokens, spec: FineTuningSpec, head: Head) -> Any:
+        """What Lightning trains: a `TextModule`."""
+        from modelmill.tasks.text_module import TextModule
+
+        return TextModule(model, train, spec, head)
+
+    def used(self, model: Any, splits: Sequence[Tokens]) -> NDArray[np.int64] | None:
+        """Ids whose word embeddings are trained, ascending: those that occur, and that of padding. None: all."""
+        seen = np.zeros(model.config.vocab_size, bool)
+        seen[model.config.pad_token_id or 0] = True
+        for tokens in splits:
+            seen[tokens.ids] = True
+        return np.flatnonzero(seen)
+
+    def predictor(self, model: Path) -> Predictor:
         """See `Task.predictor`."""
         return TextPredictor(self, model)
 
@@ -149,15 +165,6 @@ class TextPredictor:
                 ids, mask = (torch.from_numpy(array) for array in padded(tokens, rows, self.tokenizer.pad_token_id))
                 result[rows] = self.model(input_ids=ids, attention_mask=mask).logits.double().numpy()
         return result
-
-
-def _used(model: Any, splits: Sequence[Tokens]) -> NDArray[np.int64]:
-    """Ids that occur, and that of padding, ascending."""
-    seen = np.zeros(model.config.vocab_size, bool)
-    seen[model.config.pad_token_id or 0] = True
-    for tokens in splits:
-        seen[tokens.ids] = True
-    return np.flatnonzero(seen)
 
 
 def _read_from(tensors: Path, backbone: Path) -> list[str]:

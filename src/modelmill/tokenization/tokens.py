@@ -127,6 +127,7 @@ class Encoding:
         max_tokens: longest text, None for whole texts.
         targets: what is to be learned of records, (records, ...); None for nothing.
         about: what else is to be said in `tokens.json`.
+        tokens: what makes tokens and targets of records with the tokenizer, where it is not one text a record.
         whole_words: write `WORD_STARTS` too.
     """
 
@@ -136,12 +137,15 @@ class Encoding:
     targets: Callable[[pl.DataFrame], NDArray[Any]] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     whole_words: bool = False
+    tokens: Callable[[pl.DataFrame, Any], Tokens] | None = None
 
     def save(self, folder: Path) -> None:
         """Write one folder per split, and `tokens.json`."""
         tokenizer = load_tokenizer(self.tokenizer_folder)
 
         def encoded(batch: pl.DataFrame) -> Tokens:
+            if self.tokens:
+                return self.tokens(batch, tokenizer)
             ids = encode(batch["text"].to_list(), tokenizer, self.max_tokens)
             return Tokens.of(ids, self.targets(batch) if self.targets else [-1] * len(ids))
 

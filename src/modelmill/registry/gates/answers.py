@@ -68,6 +68,10 @@ def both_answers(case: Case) -> Pair | Finding:
     if case.subject.test_split == case.incumbent.test_split and all(path.is_file() for path in kept):
         ours, theirs = (pl.read_parquet(path) for path in kept)
         return _same_items(case.product.task, ours, theirs, "kept with the versions")
+    if not task_of(case.product.task).judged_by_answers:
+        return Finding(
+            "skip", f"the two were judged by other records, and {case.product.task.kind} cannot be by answers"
+        )
     records = records_of(case)
     if isinstance(records, Finding):
         return records

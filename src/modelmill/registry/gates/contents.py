@@ -121,7 +121,7 @@ def compared(example: pl.DataFrame, answers: pl.DataFrame, predictions: Path) ->
     whole = example.select(pl.all_horizontal(pl.all().str.len_chars() < CUT)).to_series()
     former = pl.read_parquet(predictions).head(example.height).filter(whole)
     names = [name for name in former.columns if name in answers.columns and former[name].dtype == pl.Float64]
-    if former.is_empty():
+    if former.is_empty() or not names:
         return 0, 0.0
     apart = answers.filter(whole).select(names).to_numpy() - former.select(names).to_numpy()
     return former.height, float(abs(apart).max())
