@@ -88,6 +88,14 @@ class ProductSpec(Spec):
         weights, labels = self.training.class_weights, self.contract.labels
         if weights != "none" and self.task.target != "class":
             raise ValueError(f"`training.class_weights` weighs classes, and {self.task.kind} has none; leave it out")
+        if self.training.label_smoothing and self.task.target != "class":
+            raise ValueError(f"`training.label_smoothing` is for classes, and {self.task.kind} has none; leave it out")
+        if self.task.target != "class" and any(
+            one.copies == "balance" or one.kind == "mix" for one in self.augmentation.root
+        ):
+            raise ValueError(
+                f"`augmentation` with `kind: mix` or `copies: balance` is for classes, and {self.task.kind} has none"
+            )
         if isinstance(weights, dict) and labels and set(weights) != set(labels):
             raise ValueError(
                 f"`training.class_weights` has {', '.join(sorted(weights))}, but `contract.labels` has "

@@ -1,4 +1,4 @@
-"""What a classifier must beat: the majority label, and a linear model on n-grams."""
+"""What a model of texts must beat: the majority label, and linear models on n-grams."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -43,6 +43,19 @@ def linear_probabilities(
     assert [*best.classes_] == [*labels]
     probabilities: NDArray[np.float64] = best.predict_proba(vectorizer.transform(texts.to_list()))
     return probabilities
+
+
+def linear_numbers(train: pl.DataFrame, validation: pl.DataFrame, texts: pl.Series) -> NDArray[np.float64]:
+    """The same n-grams and ridge regression; the labels of `train` and `validation` are numbers."""
+    from sklearn.linear_model import Ridge
+
+    vectorizer = ngrams(train["text"])
+    x_train = vectorizer.fit_transform(train["text"].to_list())
+    x_validation = vectorizer.transform(validation["text"].to_list())
+    candidates = [Ridge(1 / strength).fit(x_train, train["label"].cast(pl.Float64)) for strength in STRENGTHS]
+    best = max(candidates, key=lambda model: model.score(x_validation, validation["label"].cast(pl.Float64)))
+    numbers: NDArray[np.float64] = best.predict(vectorizer.transform(texts.to_list()))
+    return numbers
 
 
 def ngrams(texts: pl.Series) -> Any:

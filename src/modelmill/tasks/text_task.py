@@ -91,6 +91,7 @@ class TextTask(Task):
             "random_start": random_start,
             "training": training,
             "precision": report["precision"],
+            **head.about,
         }
         report = {**training, **sizes, "monitor": head.monitor, **report}
         return curves, report, TrainedTextModel(model, tokenizer, product, checkpoints)
