@@ -25,8 +25,37 @@ def numbers() -> Rows:
     return rows
 
 
-DATA: dict[str, Callable[[], Rows]] = {"stars": numbers}
-TASKS: dict[str, dict[str, Any]] = {"stars": {"task": "regression"}}
+def tags() -> Rows:
+    """Texts with a word of praise, one of blame, both or none: what they have are their labels."""
+    rng = random.Random(1)
+    rows = []
+    for i in range(160):
+        has = {"praise": i % 2 == 0, "blame": i % 4 < 2}
+        words = [rng.choice(kind) for kind, there in zip((GOOD, BAD), has.values(), strict=True) if there]
+        said = "|".join(label for label, there in has.items() if there) or "[]"
+        rows.append({"text": " ".join([*rng.choices(FILLER, k=3), *words, f"t{i}"]), "label": said})
+    return rows
+
+
+def grades() -> Rows:
+    """Texts of two words, whose number of praises is the grade."""
+    rng = random.Random(2)
+    rows = []
+    for i in range(160):
+        praise = i % 3
+        words = [*rng.choices(GOOD, k=praise), *rng.choices(BAD, k=2 - praise)]
+        rows.append(
+            {"text": " ".join([*words, rng.choice(FILLER), f"g{i}"]), "label": ("low", "medium", "high")[praise]}
+        )
+    return rows
+
+
+DATA: dict[str, Callable[[], Rows]] = {"stars": numbers, "tags": tags, "grades": grades}
+TASKS: dict[str, dict[str, Any]] = {
+    "stars": {"task": "regression"},
+    "tags": {"task": {"kind": "multilabel_classification", "separator": "|"}},
+    "grades": {"task": {"kind": "ordinal_classification", "labels": ["low", "medium", "high"]}},
+}
 TRAINING = {"max_epochs": 8, "learning_rate": 0.01, "batch_tokens": 512, "precision": "32-true"}
 
 

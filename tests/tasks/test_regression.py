@@ -91,10 +91,13 @@ def test_what_cannot_be_learned_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ({"training": {"class_weights": "balanced"}}, "class_weights` weighs classes, and regression has none"),
-        ({"training": {"label_smoothing": 0.1}}, "label_smoothing` is for classes, and regression has none"),
-        ({"augmentation": {"kind": "mix"}}, "is for classes, and regression has none"),
-        ({"augmentation": {"kind": "swap", "copies": "balance"}}, "is for classes, and regression has none"),
+        (
+            {"training": {"class_weights": "balanced"}},
+            "class_weights` needs one class for each record; regression has none",
+        ),
+        ({"training": {"label_smoothing": 0.1}}, "label_smoothing` needs one class for each record"),
+        ({"augmentation": {"kind": "mix"}}, "kind: mix}` needs one class"),
+        ({"augmentation": {"kind": "swap", "copies": "balance"}}, "copies: balance}` needs one class"),
         ({"split": {"by": "stratified"}}, "draws from each class, and regression has none"),
         ({"contract": {"labels": ["1", "2"]}}, "the labels of regression are number"),
     ],

@@ -40,6 +40,16 @@ class TaskSpec(Spec):
         return "class"
 
     @property
+    def between_labels(self) -> str | None:
+        """What separates several labels of a record."""
+        return None
+
+    @property
+    def ordered_labels(self) -> list[str] | None:
+        """The allowed labels, where the kind must know them."""
+        return None
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """The columns of a record that its models read."""
         return ("text",)
