@@ -87,10 +87,13 @@ def _kind(task: Any) -> str | None:
 
 
 def _outputs(facts: Facts) -> list[str]:
-    if facts.labels:
-        return [f"label: one of {', '.join(facts.labels)}", "probability of each label"]
+    """Columns of the answers: 'p_pos (double)', 'label (string), of neg, pos'."""
+    labels = f", of {', '.join(facts.labels)}" if facts.labels else ""
     columns = json.loads((facts.mlmodel.get("signature") or {}).get("outputs") or "[]")
-    return [f"{column['name']} ({column['type']})" for column in columns]
+    return [
+        f"{column['name']} ({column.get('type', 'any')}){labels if column['name'] == 'label' else ''}"
+        for column in columns
+    ]
 
 
 def _metrics(facts: Facts) -> list[dict[str, Any]]:
