@@ -1,6 +1,6 @@
 """What a record must be to be used at all, checked by pandera."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from modelmill.cleaning.rejects import Sorted, sort_out
 from modelmill.errors import DataError
+from modelmill.records import labels_of
 from modelmill.specs.source import ContractSpec
 
 if TYPE_CHECKING:
@@ -92,9 +93,7 @@ def records_schema(contract: ContractSpec, *, labelled: bool, kept: bool = False
             checks["label"].append(
                 ("label is not a number", pl.col("label").cast(pl.Float64, strict=False).is_finite())
             )
-        if contract.labels is not None:
-            message = f"label is none of {', '.join(contract.labels)}"
-            checks["label"].append((message, pl.col("label").is_in(contract.labels)))
+        checks["label"] += _of_classes(contract)
     if kept:
         checks["id"] = [(REPEATED, pl.col("id").is_first_distinct())]
         checks["text"].append(("text is empty", pl.col("text").str.strip_chars() != ""))
@@ -108,6 +107,24 @@ def records_schema(contract: ContractSpec, *, labelled: bool, kept: bool = False
             for name, rules in checks.items()
         }
     )
+
+
+def _of_classes(contract: ContractSpec) -> list[tuple[str, pl.Expr]]:
+    """Whether labels are those that are allowed."""
+    allowed = contract.labels
+    message = f"label is none of {', '.join(allowed or ())}"
+    if contract.target != "classes":
+        return [] if allowed is None else [(message, pl.col("label").is_in(allowed))]
+
+    def each(test: Callable[[list[str]], bool]) -> pl.Expr:
+        def judged(text: str) -> bool:
+            labels = labels_of(text, contract.separator)
+            return labels is not None and test(labels)
+
+        return pl.col("label").map_elements(judged, return_dtype=pl.Boolean)
+
+    rules = [("label is no list of labels", each(lambda labels: True))]
+    return rules if allowed is None else [*rules, (message, each(lambda labels: {*labels} <= {*allowed}))]
 
 
 def _reasons(records: pl.DataFrame, contract: ContractSpec, labelled: bool) -> dict[int, str]:

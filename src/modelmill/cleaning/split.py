@@ -2,6 +2,7 @@
 
 import hashlib
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ import polars as pl
 
 from modelmill.cleaning.rejects import REJECT, Sorted, sort_out
 from modelmill.errors import DataError
+from modelmill.records import labels_of
 from modelmill.sources.read import PART
 from modelmill.specs.cleaning import NearDuplicatesSpec
 from modelmill.specs.source import ContractSpec, Sources
@@ -41,7 +43,7 @@ def split_records(
         DataError: when a label has too few records, or is missing from a split.
     """
     clean = pl.concat(batches_of(cleaned))
-    classes = contract.target in ("class", None)
+    classes = contract.target in ("class", "classes", None)
     if classes:
         _check_labels(clean, contract)
     placed, undated = assign(clean, split, sources.parts)
@@ -53,7 +55,9 @@ def split_records(
         parts["train"], leaks = reject_leaks(parts["train"], held_out, split.near_duplicates)
         rejects.append(leaks)
     remedies = {name: GIVEN_REMEDY if name in sources.parts else REMEDIES[split.by] for name in PARTS}
-    _check_parts(parts, clean, remedies, classes)
+    _check_parts(
+        parts, {name: {*_labels(part, contract)} if classes else set() for name, part in parts.items()}, remedies
+    )
     return parts["train"], parts["validation"], parts["test"], pl.concat(rejects)
 
 
@@ -146,17 +150,24 @@ REMEDIES = {
 GIVEN_REMEDY = "it is the sources' own: look among the rejects, or list in `contract.labels` the labels that all have"
 
 
+def _labels(records: pl.DataFrame, contract: ContractSpec) -> list[str]:
+    """All labels of all records, as often as they occur."""
+    if contract.target != "classes":
+        return records["label"].to_list()
+    return [label for text in records["label"] for label in labels_of(text, contract.separator) or ()]
+
+
 def _check_parts(
-    parts: Mapping[str, pl.DataFrame], clean: pl.DataFrame, remedies: Mapping[str, str], classes: bool
+    parts: Mapping[str, pl.DataFrame], labels: Mapping[str, set[str]], remedies: Mapping[str, str]
 ) -> None:
-    labels = set(clean["label"]) if classes else set()
+    total, known = sum(part.height for part in parts.values()), set().union(*labels.values())
     for name, part in parts.items():
         if not part.height:
             remedy = remedies[name] if remedies[name] == GIVEN_REMEDY else "enlarge `split.{name}`"
-            raise DataError(f"the {name} split of {clean.height} records has none; {remedy.format(name=name)}.")
-        if missing := sorted(labels - set(part["label"])):
+            raise DataError(f"the {name} split of {total} records has none; {remedy.format(name=name)}.")
+        if missing := sorted(known - labels[name]):
             raise DataError(
-                f"the {name} split ({part.height} of {clean.height} records) has no record labelled "
+                f"the {name} split ({part.height} of {total} records) has no record labelled "
                 f"{', '.join(missing)}; {remedies[name].format(name=name)}."
             )
 
@@ -168,7 +179,7 @@ def _place(identity: str, seed: int) -> float:
 
 
 def _check_labels(clean: pl.DataFrame, contract: ContractSpec) -> None:
-    counts = dict.fromkeys(contract.labels or [], 0) | dict(clean.group_by("label").len().sort("label").iter_rows())
+    counts = dict.fromkeys(contract.labels or [], 0) | dict(sorted(Counter(_labels(clean, contract)).items()))
     if len(counts) < 2:  # the rejects are on disk by now, with the reasons
         found = f"only '{next(iter(counts))}'" if counts else "no record at all"
         raise DataError(f"a classification needs two labels or more; after cleaning there is {found}. See the rejects.")

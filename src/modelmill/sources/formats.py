@@ -207,7 +207,8 @@ def _group_rows(group: Any, names: list[str]) -> int:
     """Rows of a row group (its metadata) that make a batch."""
     columns = (group.column(i) for i in range(group.num_columns))
     return _batch_rows(
-        group.num_rows, sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names)
+        group.num_rows,
+        sum(column.total_uncompressed_size for column in columns if column.path_in_schema.partition(".")[0] in names),
     )
 
 
@@ -285,14 +286,26 @@ def read_hub(address: str, split: str) -> Iterator[pl.DataFrame]:
 
 
 def _plain(table: pl.DataFrame, first: int) -> pl.DataFrame:
-    """Columns that can become text, as text, NaN as missing."""
+    """Columns that can become text, as text, lists of text as JSON, NaN as missing."""
     names = _textual(table.schema)
+    lists = [
+        pl.Series(name, map(_as_text, table[name].to_list()), pl.String) for name in names if _lists(table.schema[name])
+    ]
+    table = table.with_columns(lists)
     floats = [name for name in names if table.schema[name].is_float()]
     plain = table.select(names).with_columns(pl.col(floats).fill_nan(None)).cast(pl.String)
     return _without_blanks(plain.with_row_index(LINE, first).with_columns(pl.col(LINE).cast(pl.Int64)))
 
 
 def _textual(schema: Mapping[str, pl.DataType]) -> list[str]:
-    """Columns of text, numbers and times; others hold no text or label, and `LINE` is ours."""
+    """Columns of text, numbers, times and lists of text; others hold no text or label, and `LINE` is ours."""
     others = (pl.Binary, pl.Object, pl.Duration)
-    return [name for name, kind in schema.items() if name != LINE and not kind.is_nested() and kind not in others]
+    return [
+        name
+        for name, kind in schema.items()
+        if name != LINE and (_lists(kind) or not kind.is_nested()) and kind not in others
+    ]
+
+
+def _lists(kind: pl.DataType) -> bool:
+    return kind == pl.List(pl.String)

@@ -7,7 +7,7 @@ from modelmill.specs.backbone import BackboneSpec, why_not_from
 from modelmill.specs.base import listed
 from modelmill.specs.files import DeclarationFiles, Key, Kind, Problem, dotted, hint, locate
 from modelmill.specs.registry import RegistrySpec
-from modelmill.specs.task import kind, known_kinds
+from modelmill.specs.task import loaded_kinds
 
 FROM: Key = ("pretraining", "from")
 
@@ -56,7 +56,7 @@ def _product_references(product: Any, backbones: list[str]) -> Iterator[tuple[Ke
     mentions: dict[Key, Any] = {path: _at(gate, "metric") for path, gate in named.items()}
     mentions["evaluation", "metric"] = _at(product, "evaluation", "metric")
     task = str(_at(task, "kind") if isinstance(task, dict) else task)
-    known = [*kind(task).metrics] if task in known_kinds() else []
+    known = [*loaded_kinds()[task].metrics] if task in loaded_kinds() else []
     for path, metric in mentions.items():
         if known and metric is not None and metric not in known:
             yield path, f"{task} has no metric '{metric}'; {hint(metric, known)}"

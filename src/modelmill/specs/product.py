@@ -110,12 +110,21 @@ class ProductSpec(Spec):
         return self
 
     @model_validator(mode="after")
+    def _what_needs_classes(self) -> Self:
+        asked = {
+            "`training.class_weights`": self.training.class_weights != "none",
+            "`training.label_smoothing`": self.training.label_smoothing > 0,
+            "`augmentation: {kind: mix}`": any(one.kind == "mix" for one in self.augmentation.root),
+            "`augmentation: {copies: balance}`": any(one.copies == "balance" for one in self.augmentation.root),
+        }
+        wrong = [option for option, there in asked.items() if there]
+        if wrong and self.task.target != "class":
+            raise ValueError(f"{wrong[0]} needs one class for each record; {self.task.kind} has none; leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _weights_of_the_labels(self) -> Self:
-        if self.training.label_smoothing and self.task.target != "class":
-            raise ValueError(f"`training.label_smoothing` is for classes, and {self.task.kind} has none; leave it out")
         weights, labels = self.training.class_weights, self.contract.labels
-        if weights != "none" and self.task.target != "class":
-            raise ValueError(f"`training.class_weights` weighs classes, and {self.task.kind} has none; leave it out")
         if isinstance(weights, dict) and labels and set(weights) != set(labels):
             raise ValueError(
                 f"`training.class_weights` has {', '.join(sorted(weights))}, but `contract.labels` has "
@@ -131,9 +140,17 @@ class ProductSpec(Spec):
         task: TaskSpec = info.data["task"]
         if value.target not in (None, task.target):
             raise ValueError(f"`target: {value.target}`, but the labels of {task.kind} are {task.target}; leave it out")
-        if value.labels and task.target != "class":
+        if value.labels and task.target not in ("class", "classes"):
             raise ValueError(f"`labels` names classes, but the labels of {task.kind} are {task.target}; leave it out")
-        return value.model_copy(update={"target": task.target})
+        if value.separator not in (None, task.between_labels):
+            raise ValueError("`separator` follows from `task.separator`; leave it out here")
+        if task.ordered_labels and value.labels not in (None, task.ordered_labels):
+            raise ValueError(
+                f"`labels` are others than those of `task`, {', '.join(task.ordered_labels)}; leave it out"
+            )
+        labels = task.ordered_labels or value.labels
+        follows = {"target": task.target, "separator": task.between_labels, "labels": labels}
+        return value.model_copy(update=follows)
 
     @field_validator("evaluation")
     @classmethod

@@ -16,7 +16,7 @@ from modelmill.specs.files import DeclarationFile, DeclarationFiles, Key, Kind, 
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.product import ProductSpec
 from modelmill.specs.registry import RegistrySpec
-from modelmill.specs.task import TaskSpec
+from modelmill.specs.task import TaskSpec, loaded_kinds
 
 S = TypeVar("S", bound=Spec)
 SPECS: dict[Kind, type[Spec]] = {"products": ProductSpec, "backbones": BackboneSpec}
@@ -133,7 +133,7 @@ def _explain(
     for detail in errors.errors():
         path = (*start, *_keys(detail, raw))
         error = detail.get("ctx", {}).get("error")
-        said = error.found if isinstance(error, MistakesError) else {(): _message(detail, spec)}
+        said = error.found if isinstance(error, MistakesError) else {(): _message(detail, spec, raw)}
         for below, message in said.items():
             found.setdefault((*path, *below), []).append(message)
     for path, messages in found.items():
@@ -156,16 +156,16 @@ def _has(raw: Any, part: Any) -> bool:
     return part in raw if isinstance(raw, dict) else isinstance(raw, list) and isinstance(part, int)
 
 
-def _message(detail: ErrorDetails, spec: type[Spec]) -> str:
+def _message(detail: ErrorDetails, spec: type[Spec], raw: Any) -> str:
     given = detail["input"]
     match detail["type"]:
         case "extra_forbidden":
-            known = _keys_at(spec, detail["loc"][:-1])
+            known = _keys_at(spec, detail["loc"][:-1], raw)
             return f"unknown key; {hint(detail['loc'][-1], known)}"
         case "missing":
             return "this key is missing; add it"
         case "literal_error":
-            return f"'{given}' is not known; {hint(given, _choices_at(spec, detail['loc']))}"
+            return f"'{given}' is not known; {hint(given, _choices_at(spec, detail['loc'], raw))}"
         case "model_type" | "dict_type":
             return f"expected a section with keys below it, got {given!r}"
         case "value_error":
@@ -179,13 +179,16 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _annotation_at(spec: type[BaseModel], loc: Key) -> Any:
-    """The type of the value at a path below a spec."""
+def _annotation_at(spec: type[BaseModel], loc: Key, raw: Any) -> Any:
+    """The type of the value at a path below a spec; of a task, the kind that `raw`, the spec's own value, names."""
     current: Any = spec
     for part in loc:
+        raw = raw.get(part) if isinstance(raw, dict) else None
         models = [model for model in _flat(current) if isinstance(model, type) and issubclass(model, BaseModel)]
         if models and isinstance(part, str) and part in models[0].model_fields:
             current = models[0].model_fields[part].annotation
+        if TaskSpec in _flat(current) and isinstance(raw, dict):
+            current = loaded_kinds().get(str(raw.get("kind")), current)
     return current
 
 
@@ -198,16 +201,15 @@ def _flat(annotation: Any) -> list[Any]:
     return [annotation, *(inner for arg in get_args(annotation) for inner in _flat(arg))]
 
 
-def _keys_at(spec: type[BaseModel], loc: Key) -> list[str]:
-    models = [
-        model for model in _flat(_annotation_at(spec, loc)) if isinstance(model, type) and issubclass(model, BaseModel)
-    ]
+def _keys_at(spec: type[BaseModel], loc: Key, raw: Any) -> list[str]:
+    inside = _flat(_annotation_at(spec, loc, raw))
+    models = [model for model in inside if isinstance(model, type) and issubclass(model, BaseModel)]
     fields = [field.alias or name for model in models for name, field in model.model_fields.items()]
     return sorted(set(fields))
 
 
-def _choices_at(spec: type[BaseModel], loc: Key) -> list[str]:
-    for inner in _flat(_annotation_at(spec, loc)):
+def _choices_at(spec: type[BaseModel], loc: Key, raw: Any) -> list[str]:
+    for inner in _flat(_annotation_at(spec, loc, raw)):
         if get_origin(inner) is Literal:
             return [str(choice) for choice in get_args(inner)]
     return []

@@ -164,15 +164,17 @@ class SourceSpec(Spec):
         return self.files.startswith("hf://")
 
 
-Target = Literal["class", "number", "text", "nothing"]
-"""What the label of a record is. class: one of a few names; number: a finite one; text: anything that is not empty;
-nothing: it has none."""
+Target = Literal["class", "classes", "number", "text", "nothing"]
+"""What the label of a record is. class: one of a few names; classes: any number of them, a JSON list or names between
+separators; number: a finite one; text: anything that is not empty; nothing: it has none.
+"""
 
 
 class ContractSpec(Spec):
     """What a record must be to be used at all."""
 
     target: Target | None = Field(None, description="what a label is; it follows from the kind of task")
+    separator: str | None = Field(None, description="between several labels; it follows from the kind of task")
     labels: list[Label] | None = Field(None, min_length=2, description="allowed labels; default: all that occur")
     min_per_label: int = Field(10, ge=3, description="fewer clean records of a label than this stop the run")
     max_reject: Share = Field(0.05, description="a larger share of contract rejects stops the run")

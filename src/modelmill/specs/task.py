@@ -1,6 +1,7 @@
 """What a product predicts: its section `task`. Our own kinds of task are declared in `kinds.py`."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Literal, Self
@@ -39,6 +40,16 @@ class TaskSpec(Spec):
         return "class"
 
     @property
+    def between_labels(self) -> str | None:
+        """What separates several labels of a record."""
+        return None
+
+    @property
+    def ordered_labels(self) -> list[str] | None:
+        """The allowed labels, where the kind must know them."""
+        return None
+
+    @property
     def reads(self) -> tuple[str, ...]:
         """The columns of a record that its models read."""
         return ("text",)
@@ -51,56 +62,68 @@ class TaskSpec(Spec):
         section = {"kind": value} if isinstance(value, str) else value
         if "kind" not in section:
             raise MistakesError({("kind",): f"this key is missing; add it, one of {', '.join(known_kinds())}"})
-        if (name := section["kind"]) not in known_kinds():
-            message = f"'{name}' is not known; {hint(name, [*known_kinds()])}"
-            raise MistakesError({() if isinstance(value, str) else ("kind",): message})
-        found = kind(name).model_validate(section)
+        try:
+            chosen = kind(str(section["kind"]))
+        except DeclarationError as error:
+            raise MistakesError({() if isinstance(value, str) else ("kind",): error.message}) from error
+        found = chosen.model_validate(section)
         assert isinstance(found, cls)
         return found
 
     @classmethod
     def alternatives(cls) -> list[type["TaskSpec"]]:
-        """What may stand where any kind is asked for."""
-        return [kind(name) for name in known_kinds()] if cls is TaskSpec else []
+        """What may stand where any kind is asked for; of a kind that cannot be loaded, who declares it is told why."""
+        return [*loaded_kinds().values()] if cls is TaskSpec else []
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         if cls is not TaskSpec:
             return handler(core)
         sections = [one.model_json_schema() for one in cls.alternatives()]
-        return {"anyOf": [{"enum": [*known_kinds()]}, *sections], "description": "What is predicted."}
+        return {"anyOf": [{"enum": [*loaded_kinds()]}, *sections], "description": "What is predicted."}
 
 
 @cache
-def known_kinds() -> dict[str, EntryPoint]:
-    """All kinds by name: our own, then those of other packages.
-
-    Raises:
-        DeclarationError: when two have one name.
-    """
+def known_kinds() -> dict[str, list[EntryPoint]]:
+    """All kinds by name: our own, then those of other packages; one that several packages have cannot be loaded."""
     from modelmill.specs import kinds
 
-    found = {name: EntryPoint(name, f"{kinds.__name__}:{spec.__name__}", GROUP) for name, spec in kinds.KINDS.items()}
+    found = {name: [EntryPoint(name, f"{kinds.__name__}:{spec.__name__}", GROUP)] for name, spec in kinds.KINDS.items()}
     for point in entry_points(group=GROUP):
-        if (other := found.setdefault(point.name, point)) is not point:
-            raise DeclarationError(
-                f"{point.value} and {other.value} are both a kind of task '{point.name}'; remove the package of one."
-            )
+        found.setdefault(point.name, []).append(point)
     return found
 
 
 @cache
 def kind(name: str) -> type[TaskSpec]:
-    """A kind that is known.
+    """A kind by its name.
 
     Raises:
-        DeclarationError: when it cannot be loaded.
+        DeclarationError: when it is not known, two packages have it, or it cannot be loaded.
     """
-    point = known_kinds()[name]
+    if name not in known_kinds():
+        raise DeclarationError(f"'{name}' is not known; {hint(name, [*known_kinds()])}")
+    point, *others = known_kinds()[name]
+    if others:
+        values = " and ".join(one.value for one in (point, *others))
+        raise DeclarationError(f"{values} are both a kind of task '{name}'; remove the package of one")
     try:
-        found: type[TaskSpec] = point.load()
+        found = point.load()
     except Exception as error:
         raise DeclarationError(
-            f"the kind of task '{name}' ({point.value}) cannot be loaded: {error}. Mend its package, or remove it."
+            f"the kind of task '{name}' ({point.value}) cannot be loaded: {error}. Mend its package, or remove it"
         ) from error
+    if not (isinstance(found, type) and issubclass(found, TaskSpec)):
+        raise DeclarationError(
+            f"the kind of task '{name}' ({point.value}) is no subclass of {__name__}.TaskSpec; mend its package"
+        )
+    return found
+
+
+def loaded_kinds() -> dict[str, type[TaskSpec]]:
+    """The kinds that can be declared, by name."""
+    found = {}
+    for name in known_kinds():
+        with suppress(DeclarationError):
+            found[name] = kind(name)
     return found

@@ -22,6 +22,8 @@ class ClassOutcome(Outcome):
     """`true` and `predicted` hold label numbers, (items,); `confidence` the probability of the predicted label."""
 
     better: ClassVar[Mapping[str, Better]] = TextClassificationSpec.metrics
+    by_counts: ClassVar[Mapping[str, Callable[[Ints], Floats]]]
+    """Metrics that follow from confusion counts (resamples, true, predicted)."""
 
     true: Ints
     predicted: Ints
@@ -67,7 +69,9 @@ class ClassOutcome(Outcome):
         """Metrics (resamples,) of item numbers (resamples, items)."""
         counts = confusion(self, rows) if {*metrics} - {"calibration_error"} else None
         return {
-            name: calibration_error(self, rows) if counts is None or name not in BY_COUNTS else BY_COUNTS[name](counts)
+            name: calibration_error(self, rows)
+            if counts is None or name not in self.by_counts
+            else self.by_counts[name](counts)
             for name in metrics
         }
 
@@ -85,18 +89,18 @@ class ClassOutcome(Outcome):
         because an equally good version turns as many answers one way as the other. None for the calibration error,
         which changes without any other answer.
         """
-        if metric not in BY_COUNTS:
+        if metric not in self.by_counts:
             return None
         counts = confusion(self, np.arange(self.items)[None])[0]
         moves, weights = _moves(counts)
-        base = BY_COUNTS[metric](counts[None])[0]
+        base = self.by_counts[metric](counts[None])[0]
         changes = []
         for start in range(0, len(moves), MOVES):
             true, old, new = moves[start : start + MOVES].T
             moved, row = np.repeat(counts[None], len(true), 0), np.arange(len(true))
             np.add.at(moved, (row, true, old), -1)
             np.add.at(moved, (row, true, new), 1)
-            changes.append(BY_COUNTS[metric](moved) - base)
+            changes.append(self.by_counts[metric](moved) - base)
         return float(self.items * np.sqrt((weights * np.concatenate(changes) ** 2).sum() / weights.sum()))
 
     def details(self, resampling: Resampling) -> dict[str, Any]:
@@ -172,7 +176,7 @@ def calibration_error(outcome: ClassOutcome, rows: Ints) -> Floats:
 BY_COUNTS: dict[str, Callable[[Ints], Floats]] = {
     "accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1,
 }  # fmt: skip
-"""Metrics that follow from confusion counts (resamples, true, predicted)."""
+ClassOutcome.by_counts = BY_COUNTS
 
 
 def label_table(outcome: ClassOutcome, resampling: Resampling) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What a kind of task puts on top of an encoder, and what it learns by."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Head:
     monitor: str
     labels: tuple[str, ...] = ()
     """Names of the outputs, where they have any."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What else predicting needs to know, for `product.json`."""
 
     def config(self) -> dict[str, Any]:
         """What a config of transformers says of it."""

@@ -1,4 +1,4 @@
-"""What a classifier must beat: the majority label, and a linear model on n-grams."""
+"""What a model of texts must beat: the majority label, and linear models on n-grams."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -43,6 +43,50 @@ def linear_probabilities(
     assert [*best.classes_] == [*labels]
     probabilities: NDArray[np.float64] = best.predict_proba(vectorizer.transform(texts.to_list()))
     return probabilities
+
+
+Labelled = tuple[pl.Series, NDArray[np.bool_]]
+"""Texts, and which labels each has, (texts, labels)."""
+
+
+def linear_shares(
+    train: Labelled, validation: Labelled, texts: pl.Series
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same n-grams and a logistic regression for each label, which has its own strength.
+
+    Returns:
+        probabilities (texts, labels) of the validation split's texts, and of those to be answered.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    vectorizer = ngrams(train[0])
+    x_train = vectorizer.fit_transform(train[0].to_list())
+    asked = [vectorizer.transform(some.to_list()) for some in (validation[0], texts)]
+    found: list[list[NDArray[np.float64]]] = []
+    for column in range(train[1].shape[1]):
+        known, held_out = train[1][:, column], validation[1][:, column]
+        if known.all():  # what every record has needs no model
+            found.append([np.ones(some.shape[0]) for some in asked])
+            continue
+        models = [LogisticRegression(C=strength, max_iter=500).fit(x_train, known) for strength in STRENGTHS]
+        tried = [[model.predict_proba(some)[:, 1] for some in asked] for model in models]
+        losses = [log_loss(held_out, chances, labels=[False, True]) for chances, _ in tried]
+        found.append(tried[int(np.argmin(losses))])
+    return np.stack([one[0] for one in found], 1), np.stack([one[1] for one in found], 1)
+
+
+def linear_numbers(train: pl.DataFrame, validation: pl.DataFrame, texts: pl.Series) -> NDArray[np.float64]:
+    """The same n-grams and ridge regression; the labels of `train` and `validation` are numbers."""
+    from sklearn.linear_model import Ridge
+
+    vectorizer = ngrams(train["text"])
+    x_train = vectorizer.fit_transform(train["text"].to_list())
+    x_validation = vectorizer.transform(validation["text"].to_list())
+    candidates = [Ridge(1 / strength).fit(x_train, train["label"].cast(pl.Float64)) for strength in STRENGTHS]
+    best = max(candidates, key=lambda model: model.score(x_validation, validation["label"].cast(pl.Float64)))
+    numbers: NDArray[np.float64] = best.predict(vectorizer.transform(texts.to_list()))
+    return numbers
 
 
 def ngrams(texts: pl.Series) -> Any:

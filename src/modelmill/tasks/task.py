@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import polars as pl
 
+from modelmill.errors import DeclarationError
 from modelmill.specs.task import TaskSpec
 from modelmill.specs.training import FineTuningSpec, TokenizationSpec
 from modelmill.tasks.outcome import Outcome
@@ -129,7 +130,17 @@ class Task(ABC):
 
 
 def task_of(declared: TaskSpec | Mapping[str, Any]) -> Task:
-    """The task of a section `task`, as it is declared or as a folder says it."""
+    """The task of a section `task`, as it is declared or as a folder says it.
+
+    Raises:
+        DeclarationError: when the code of its kind cannot be loaded.
+    """
     spec = declared if isinstance(declared, TaskSpec) else TaskSpec.model_validate(dict(declared))
-    task: Task = EntryPoint(spec.kind, spec.implementation, "").load()(spec)
-    return task
+    try:
+        implementation: type[Task] = EntryPoint(spec.kind, spec.implementation, "").load()
+    except (ImportError, AttributeError) as error:
+        raise DeclarationError(
+            f"the code of the kind of task '{spec.kind}' ({spec.implementation}) cannot be loaded: {error}. Mend its "
+            "package."
+        ) from error
+    return implementation(spec)

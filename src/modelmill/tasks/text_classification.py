@@ -40,11 +40,15 @@ class TextClassification(TextTask):
 
     def answers(self, logits: NDArray[np.float64], product: Mapping[str, Any]) -> pl.DataFrame:
         """The most probable label, its probability, and that of each label, `p_<label>`."""
-        return class_answers.table(class_answers.softmax(logits), product["labels"])
+        return class_answers.table(self.chances(logits), product["labels"])
+
+    def chances(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probability of each label, (records, labels)."""
+        return class_answers.softmax(logits)
 
     def baselines(self, train: pl.DataFrame, validation: pl.DataFrame, test: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """The most frequent label, and a linear model on n-grams."""
-        labels = self.label_names(train)
+        labels = sorted(set(train["label"]))
         found = {
             "majority": majority_probabilities(train["label"], labels, test.height),
             "linear": linear_probabilities(train, validation, test["text"], labels),

@@ -22,6 +22,7 @@ from modelmill.training.batches import length_buckets, padded
 from modelmill.training.fit import FitPlan, fit
 from modelmill.training.prepare import prepared
 from modelmill.training.processes import Made
+from modelmill.training.ranks import World
 from modelmill.training.work import Work, clear
 
 BATCH_TOKENS = 8192
@@ -50,6 +51,10 @@ class TextTask(Task):
     @abstractmethod
     def answers(self, logits: NDArray[np.float64], product: Mapping[str, Any]) -> pl.DataFrame:
         """Numbers of the head, (records, outputs), as `Predictor.answers`."""
+
+    def settled(self, model: Any, validation: Tokens, pad: int) -> dict[str, Any]:
+        """What is chosen by the validation split once the model is trained, for `product.json`; `pad` fills batches."""
+        return {}
 
     def encode(self, splits: Mapping[str, pl.DataFrame], backbone: Path, spec: TokenizationSpec) -> Encoding:
         """See `Task.encode`: token ids by the backbone's tokenizer."""
@@ -89,6 +94,8 @@ class TextTask(Task):
             "random_start": random_start,
             "training": training,
             "precision": report["precision"],
+            **head.about,
+            **(self.settled(model, validation, model.config.pad_token_id or 0) if World.here().rank == 0 else {}),
         }
         report = {**training, **sizes, "monitor": head.monitor, **report}
         return curves, report, TrainedTextModel(model, tokenizer, product, checkpoints)
@@ -155,16 +162,22 @@ class TextPredictor:
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """What the head says, (texts, outputs), rows in the order of the texts."""
-        import torch
-
         encoded = encode([normalise(text) for text in texts], self.tokenizer, self.product["max_tokens"])
-        tokens = Tokens.of(encoded, [-1] * len(encoded))
-        result = np.zeros((len(encoded), self.model.config.num_labels))
-        with torch.inference_mode():
-            for rows in length_buckets(tokens.lengths, BATCH_TOKENS, None):
-                ids, mask = (torch.from_numpy(array) for array in padded(tokens, rows, self.tokenizer.pad_token_id))
-                result[rows] = self.model(input_ids=ids, attention_mask=mask).logits.double().numpy()
-        return result
+        return model_logits(self.model, Tokens.of(encoded, [-1] * len(encoded)), self.tokenizer.pad_token_id)
+
+
+def model_logits(model: Any, tokens: Tokens, pad: int) -> NDArray[np.float64]:
+    """What the head says of texts, (texts, outputs); the model stays as it is, but for its dropout, which is off."""
+    import torch
+
+    result = np.zeros((len(tokens), model.config.num_labels))
+    training, _ = model.training, model.eval()
+    with torch.inference_mode():
+        for rows in length_buckets(tokens.lengths, BATCH_TOKENS, None):
+            ids, mask = (torch.from_numpy(array).to(model.device) for array in padded(tokens, rows, pad))
+            result[rows] = model(input_ids=ids, attention_mask=mask).logits.double().cpu().numpy()
+    model.train(training)
+    return result
 
 
 def _read_from(tensors: Path, backbone: Path) -> list[str]:

@@ -63,6 +63,7 @@ def test_the_mlbom_has_model_data_backbone_and_packages(facts: Facts) -> None:
     assert model["licenses"] == [{"expression": "Apache-2.0"}]
     card = model["modelCard"]
     assert card["modelParameters"]["modelArchitecture"] == "ModernBertForSequence"
+    assert [one["format"] for one in card["modelParameters"]["outputs"]] == ["label (any), of neg, pos"]
     (overall, *by_label) = card["quantitativeAnalysis"]["performanceMetrics"]
     assert overall == {
         "type": "macro_f1", "value": "0.72", "slice": "test split",

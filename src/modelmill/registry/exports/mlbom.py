@@ -71,13 +71,29 @@ def _parameters(facts: Facts, data: list[str]) -> dict[str, Any]:
     kinds = facts.config.get("architectures") or []
     return {
         "approach": {"type": "supervised"},
-        **_given("task", facts.own.get("task")),
+        **_given("task", _kind(facts.own.get("task"))),
         **_given("architectureFamily", facts.config.get("model_type")),
         **_given("modelArchitecture", kinds[0] if kinds else None),
         "datasets": [{"ref": ref} for ref in data],
         "inputs": [{"format": "text"}],
-        "outputs": [{"format": f"label: one of {', '.join(facts.labels)}"}, {"format": "probability of each label"}],
+        "outputs": [{"format": one} for one in _outputs(facts)],
     }
+
+
+def _kind(task: Any) -> str | None:
+    """What is predicted, of a section `task` or of the name of a kind."""
+    found: str | None = task.get("kind") if isinstance(task, dict) else task
+    return found
+
+
+def _outputs(facts: Facts) -> list[str]:
+    """Columns of the answers: 'p_pos (double)', 'label (string), of neg, pos'."""
+    labels = f", of {', '.join(facts.labels)}" if facts.labels else ""
+    columns = json.loads((facts.mlmodel.get("signature") or {}).get("outputs") or "[]")
+    return [
+        f"{column['name']} ({column.get('type', 'any')}){labels if column['name'] == 'label' else ''}"
+        for column in columns
+    ]
 
 
 def _metrics(facts: Facts) -> list[dict[str, Any]]:

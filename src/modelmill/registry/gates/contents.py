@@ -117,11 +117,14 @@ def _why_no_answers(table: pl.DataFrame, task: Task, product: dict[str, Any]) ->
 
 
 def compared(example: pl.DataFrame, answers: pl.DataFrame, predictions: Path) -> tuple[int, float]:
-    """How many answers can be compared with the evaluation's, whose first ones they are, and how far they are apart."""
+    """How many answers can be compared with the evaluation's, whose first ones they are, and how far their numbers are
+    apart: those beyond 1 in shares of themselves.
+    """
     whole = example.select(pl.all_horizontal(pl.all().str.len_chars() < CUT)).to_series()
     former = pl.read_parquet(predictions).head(example.height).filter(whole)
+    former = former.drop("label", strict=False).rename({"predicted": "label"}, strict=False)
     names = [name for name in former.columns if name in answers.columns and former[name].dtype == pl.Float64]
     if former.is_empty() or not names:
         return 0, 0.0
-    apart = answers.filter(whole).select(names).to_numpy() - former.select(names).to_numpy()
-    return former.height, float(abs(apart).max())
+    now, then = (table.select(names).to_numpy() for table in (answers.filter(whole), former))
+    return former.height, float((abs(now - then) / abs(then).clip(1)).max())
