@@ -170,7 +170,7 @@ ERRORS: dict[str, tuple[Break, list[str]]] = {
     ),
     "row with too many fields": (
         table("id,text,label", [*lines(40), "40,a text, with a comma,pos"]),
-        ["data/01_raw/mood.csv:42: 4 fields where the header names 3", "Mend the row"],
+        ["data/01_raw/mood.csv:42: 4 fields where the first row has 3", "Mend the row"],
     ),
     "broken JSON": (
         jsonl(['{"text": "a", "label": "x"}', '{"text": "b", ']),

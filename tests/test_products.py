@@ -13,11 +13,16 @@ from tests.conftest import ROOT
 
 @pytest.mark.parametrize("env", ["local", "long"])
 def test_every_environment_resolves(env: str) -> None:
-    """The demo and the longer run have no mistake, and all their sources are on this machine."""
+    """The demo and the longer run have no mistake, and all their sources are on this machine; others can be fetched."""
     loader = ProductConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
-    names = {*loader.declarations.products, *loader.declarations.backbones}
-    assert names == {"review_sentiment", "news_topic", "zh_small", "minilm"}
-    assert loader.missing_sources(names) == []
+    demo, fetched = (
+        {"review_sentiment", "news_topic", "zh_small", "minilm"},
+        {"bank_intent", "finance_topic", "opinion_en"},
+    )
+    assert {*loader.declarations.products, *loader.declarations.backbones} == demo | fetched
+    assert not [*loader.missing_sources(demo)]
+    given = [*loader.addresses_in(fetched)]
+    assert all(one.source and one.source.download for one in given)
 
 
 def test_the_long_run_is_longer() -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
@@ -20,7 +20,7 @@ from modelmill.specs.files import DeclarationFile, DeclarationFiles, Key, Kind, 
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.registry import RegistrySpec
 from modelmill.specs.resolve import SPECS, Declarations, S, check_whole, report, resolve
-from modelmill.specs.source import Sources
+from modelmill.specs.source import Sources, SourceSpec
 
 # Asked for by `kedro product validate` only: in a run, cleaning takes out what breaks the contract, or stops.
 RAW = {"class": "modelmill.datasets.contracts.RawRecords", "enabled": False}
@@ -173,33 +173,33 @@ class ProductConfigLoader(OmegaConfigLoader):
             )
         return resolve(raw, files, problems, self._registry[0])
 
-    def missing_sources(self, sections: Collection[str]) -> list[Problem]:
-        """Addresses in these sections that are not on this machine."""
-        problems = []
-        for kind, name, path, address in self.addresses_in(sections):
-            if message := why_missing(address, self._root):
-                place = locate((name, *path), self._files[kind].holding(name))
-                problems.append(Problem(place, dotted((name, *path)), message))
-        return problems
+    def missing_sources(self, sections: Collection[str]) -> Iterator[tuple[str, Problem]]:
+        """Addresses in these sections that are not on this machine, and which product or backbone names them."""
+        for given in self.addresses_in(sections):
+            command = f"`kedro product fetch {given.name}`" if given.source and given.source.download else None
+            if message := why_missing(given.address, self._root, command):
+                path = (given.name, *given.path)
+                place = locate(path, self._files[given.kind].holding(given.name))
+                yield given.name, Problem(place, dotted(path), message)
 
-    def addresses_in(self, sections: Collection[str]) -> Iterator[tuple[Kind, str, Key, str]]:
+    def addresses_in(self, sections: Collection[str]) -> Iterator["GivenAddress"]:
         """Those of `addresses` that these sections of the parameters (`mood`, `mood.source`) hold."""
-        for kind, name, path, address in self.addresses():
-            place = "".join(f"{key}." for key in (name, *path))
+        for given in self.addresses():
+            place = "".join(f"{key}." for key in (given.name, *given.path))
             if any(place.startswith(f"{section}.") for section in sections):
-                yield kind, name, path, address
+                yield given
 
-    def addresses(self) -> Iterator[tuple[Kind, str, Key, str]]:
-        """(kind, name, path in the declaration, address) of everything that is read from outside."""
+    def addresses(self) -> Iterator["GivenAddress"]:
+        """Everything that is read from outside."""
         for name, product in self.declarations.products.items():
             yield from _files("products", name, ("source",), product.source)
             yield from _files("products", name, ("cleaning", "benchmarks"), product.cleaning.benchmarks)
             for i, step in enumerate(product.augmentation.root):
                 for address in filter(None, [step.lexicon, *step.models]):
-                    yield "products", name, ("augmentation", i), address
+                    yield GivenAddress("products", name, ("augmentation", i), address)
         for name, backbone in self.declarations.backbones.items():
             if backbone.model:
-                yield "backbones", name, ("model",), backbone.model
+                yield GivenAddress("backbones", name, ("model",), backbone.model)
             if backbone.pretraining:
                 corpus = backbone.pretraining.corpus
                 yield from _files("backbones", name, ("pretraining", "corpus", "sources"), corpus.sources)
@@ -229,9 +229,19 @@ class ProductConfigLoader(OmegaConfigLoader):
         return plain, problems
 
 
-def _files(kind: Kind, name: str, path: Key, sources: Sources) -> Iterator[tuple[Kind, str, Key, str]]:
+class GivenAddress(NamedTuple):
+    """An address, which product or backbone names it and where, and its source, if it is of one."""
+
+    kind: Kind
+    name: str
+    path: Key
+    address: str
+    source: SourceSpec | None = None
+
+
+def _files(kind: Kind, name: str, path: Key, sources: Sources) -> Iterator[GivenAddress]:
     for i, source in enumerate(sources.root):
-        yield kind, name, (*path, i, "files"), source.files
+        yield GivenAddress(kind, name, (*path, i, "files"), source.files, source)
 
 
 def _or_raise(declared: S | None, problems: list[Problem]) -> S:

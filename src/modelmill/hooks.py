@@ -12,10 +12,10 @@ from kedro.framework.hooks import hook_impl
 
 from modelmill.config import ProductConfigLoader
 from modelmill.errors import DataError, DeclarationError, UserError
+from modelmill.missing import owner, with_data
 from modelmill.specs.backbone import ancestry
 from modelmill.specs.files import hint
 from modelmill.specs.mlflow import MlflowSpec
-from modelmill.specs.resolve import report
 from modelmill.versioning.plan import sections_looked_up
 from modelmill.versioning.repository import is_versioned
 from modelmill.versioning.tracked import check_recorded
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
+
+log = logging.getLogger(__name__)
 
 TRACKED = frozenset({"pretraining", "fine_tuning", "evaluation", "registration"})
 """Pipelines whose run is worth a run in MLflow; cleaning alone is not."""
@@ -63,6 +65,7 @@ class ProjectHooks:
                 "this project is under DVC, and only the runner of `kedro run` notes there what ran. Leave --runner "
                 "out; in Python: `session.run(..., runner=modelmill.runner.StageRunner())`."
             )
+        pipeline = self._with_data(pipeline, run_params)
         self._check_inputs(pipeline, catalog)
         owners = ((node, tracked_name(node)) for node in pipeline.nodes)
         self._unsaved = {output: name for node, name in owners if name for output in node.outputs}
@@ -100,17 +103,22 @@ class ProjectHooks:
         run = {"name": name, "run_id": self._runs[name], "code": self._code, "asked": asked}
         self._catalog.save(f"{name}.mlflow_run", run)
 
+    def _with_data(self, pipeline: "Pipeline", run_params: dict[str, Any]) -> "Pipeline":
+        """What of the pipeline runs; the runner leaves out what has no data, and here it is said."""
+        runs, skipped = with_data(self._loader, pipeline)
+        for name, reason in skipped.items():
+            log.warning("%s: %s", name, reason)
+        if skipped and "StageRunner" not in str(run_params.get("runner")):
+            raise UserError("only the runner of `kedro run` skips what has no data; leave --runner out.")
+        return runs
+
     def _check_inputs(self, pipeline: "Pipeline", catalog: "DataCatalog") -> None:
-        """Sources that are not on this machine or not what DVC recorded, and inputs of a partial run that nothing has
-        made yet.
-        """
+        """Sources that are not what DVC recorded, and inputs of a partial run that nothing has made yet."""
         sections = sections_looked_up(pipeline.nodes)
-        if problems := self._loader.missing_sources(sections):
-            raise DeclarationError(report(problems))
-        check_recorded((address for *_, address in self._loader.addresses_in(sections)), self._root)
+        check_recorded((given.address for given in self._loader.addresses_in(sections)), self._root)
         needed = [name for name in pipeline.inputs() if not name.startswith("params:")]
         if missing := sorted(n for n in needed if not n.endswith(".mlflow_run") and not catalog.exists(n)):
-            names = ",".join(sorted({root_of(node) for node in pipeline.nodes}))
+            names = ",".join(sorted({owner(node) for node in pipeline.nodes}))
             raise DataError(
                 f"this part of the pipeline reads what is not there yet: {', '.join(missing)}.\n"
                 f"Run what makes it first: `kedro run --pipelines {names}` makes all that is needed."
@@ -144,7 +152,7 @@ class ProjectHooks:
     def on_node_error(self, error: Exception, node: "Node") -> None:
         """Say whose node it was."""
         if isinstance(error, UserError):
-            error.whose = error.whose or root_of(node)
+            error.whose = error.whose or owner(node)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -160,7 +168,7 @@ class ProjectHooks:
         try:
             self._close(failed=True)
         except UserError as error:  # the error that brought us here must not be hidden by a second one
-            logging.getLogger(__name__).warning("%s", error.message)
+            log.warning("%s", error.message)
 
     def _close(self, *, failed: bool) -> None:
         while self._runs:
@@ -191,12 +199,7 @@ def check_names(options: Mapping[str, Any], pipelines: Mapping[str, "Pipeline"])
                 raise DeclarationError(f"{option}: '{name}' is not there; {hint(name, there)}")
 
 
-def root_of(node: "Node") -> str:
-    """The product or backbone of a node."""
-    return (node.namespace or "").partition(".")[0]
-
-
 def tracked_name(node: "Node") -> str | None:
     """The product or backbone of a node, if its pipeline is one that MLflow sees."""
     stage = (node.namespace or "").partition(".")[2]
-    return root_of(node) if stage in TRACKED else None
+    return owner(node) if stage in TRACKED else None

@@ -13,6 +13,7 @@ from kedro.runner.task import Task
 
 from modelmill.config import ProductConfigLoader
 from modelmill.errors import DeclarationError
+from modelmill.missing import with_data
 from modelmill.versioning.dvc_yaml import differing, rendered, says
 from modelmill.versioning.journal import Journal
 from modelmill.versioning.outputs import Datasets
@@ -66,6 +67,7 @@ class StageRunner(SequentialRunner):
     ) -> None:
         loader = ProductConfigLoader.latest
         assert loader is not None, "the session has made one"
+        pipeline, _ = with_data(loader, pipeline)  # the hook has said what is left out
         root = Path(loader.conf_source).parent
         if not is_versioned(root):
             log.info("This project is not under DVC, so everything runs; `dvc init` lets what is unchanged be skipped.")

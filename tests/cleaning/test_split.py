@@ -8,7 +8,7 @@ from modelmill.cleaning.split import split_records
 from modelmill.errors import DataError
 from modelmill.records import RECORD
 from modelmill.specs.product import ProductSpec
-from modelmill.specs.source import ContractSpec
+from modelmill.specs.source import ContractSpec, Sources
 from modelmill.specs.split import SplitSpec
 
 LOOSE = ContractSpec(min_per_label=3, max_reject=1.0)
@@ -90,3 +90,42 @@ def test_times_that_cannot_be_read_stop_the_run() -> None:
     )
     with pytest.raises(DataError, match=r"75 of 84 records have no time that can be read.*the first is f:1\."):
         split_records(table, TIME, ContractSpec(min_per_label=3))
+
+
+OFFICIAL = Sources.model_validate([{"files": "a.csv"}, {"files": "b.csv", "part": "test"}])
+
+
+@pytest.mark.parametrize("by", ["random", "stratified"])
+def test_a_source_may_have_its_part(by: str) -> None:
+    """Its records are the test split, all of them and no others; the rest is drawn, one in nine for validation."""
+    own = pl.col("id").is_in([f"r{i}" for i in range(0, 300, 10)])
+    table = records(300).with_columns(part=pl.when(own).then(pl.lit("test")))
+    split = SplitSpec.model_validate({"by": by, "near_duplicates": None})
+    train, validation, test, _ = split_records(table, split, LOOSE, OFFICIAL)
+    assert test["id"].to_list() == [f"r{i}" for i in range(0, 300, 10)]
+    assert train.height + validation.height == 270
+    assert validation.height == pytest.approx(30, abs=0 if by == "stratified" else 12)
+    assert "part" not in train.columns
+    other = split_records(table, split.model_copy(update={"seed": 1}), LOOSE, OFFICIAL)
+    assert other[2].equals(test)
+    assert set(other[1]["id"]) != set(validation["id"])
+
+
+def test_an_official_part_that_cleaning_emptied_is_not_drawn_anew() -> None:
+    """Or figures on one's own records would pass for those on the official test file."""
+    table = records(300).with_columns(part=pl.lit(None, pl.String))
+    with pytest.raises(DataError, match=r"the test split \(0 of 300 records\).*it is the sources' own"):
+        split_records(table, SplitSpec(), LOOSE, OFFICIAL)
+
+
+def test_what_nearly_repeats_an_official_test_record_leaves_training() -> None:
+    """The test record stays, the training record is a reject that says of which one."""
+    text = "one two three four five six seven eight nine ten eleven twelve"
+    rows = [("same", text, "x", "a:1", None), ("official", f"{text} 13", "x", "b:1", "test")]
+    extra = pl.DataFrame(rows, schema={**RECORD, "part": pl.String}, orient="row")
+    own = pl.col("id").is_in([f"r{i}" for i in range(0, 300, 10)])
+    table = records(300).drop("group", "time").with_columns(part=pl.when(own).then(pl.lit("test")))
+    train, _, test, rejects = split_records(pl.concat([table, extra]), SplitSpec(), LOOSE, OFFICIAL)
+    assert "official" in test["id"].to_list()
+    assert "same" not in train["id"].to_list()
+    assert rejects.select("id", "reason").rows() == [("same", "near duplicate of a held-out record")]

@@ -16,7 +16,7 @@ MODEL = (
     "verify", "reconcile", "export", "gc", "reproduce",
 )  # fmt: skip
 DVC = ("sync", "status", "used-by")
-PRODUCT = ("list", "show", "validate", "forget", "schema")
+PRODUCT = ("list", "show", "validate", "fetch", "forget", "schema")
 
 
 def test_the_reference_is_what_the_commands_say() -> None:

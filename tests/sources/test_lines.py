@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from modelmill.errors import SourceError
 from modelmill.sources import lines
-from modelmill.sources.formats import READERS
+from modelmill.sources.formats import READERS, reader_of
 from modelmill.sources.lines import text_lines
 from modelmill.sources.read import read_sources
 from modelmill.specs.cleaning import CleaningSpec
-from modelmill.specs.source import Sources
+from modelmill.specs.source import Sources, SourceSpec
 
 TEXT = st.text(st.characters(exclude_characters="\0"))
 
@@ -252,7 +252,8 @@ def test_large_texts_close_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     table.write_ndjson(tmp_path / "a.jsonl")
     (tmp_path / "a.pickle").write_bytes(pickle.dumps(table.to_dicts()))
     for name in ("lines", "csv", "jsonl", "pickle"):
-        found = [table["text"].to_list() for table in READERS[name](tmp_path / f"a.{name}", "a", "utf-8")]
+        reader = reader_of(SourceSpec.model_validate({"files": f"a.{name}", "format": name}))
+        found = [table["text"].to_list() for table in reader(tmp_path / f"a.{name}", "a", "utf-8")]
         assert found == [texts[:3], texts[3:4], texts[4:]], name
     table.write_parquet(tmp_path / "a.parquet")  # its pages have heads, so a row takes more than its text
     assert [t["text"].to_list() for t in READERS["parquet"](tmp_path / "a.parquet", "a", "")] == [[t] for t in texts]

@@ -81,7 +81,7 @@ def test_a_quote_that_the_next_row_closes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("row", ["one", "one,two,three", "one,two,"])
 def test_a_wrong_number_of_fields(tmp_path: Path, row: str) -> None:
     """Too few or too many: the columns of the row cannot be told."""
-    with pytest.raises(SourceError, match=rf"a.csv:3: {1 + row.count(',')} fields where the header names 2"):
+    with pytest.raises(SourceError, match=rf"a.csv:3: {1 + row.count(',')} fields where the first row has 2"):
         read(tmp_path / "a.csv", f"text,label\ngood,x\n{row}\n")
 
 

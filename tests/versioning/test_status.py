@@ -34,3 +34,22 @@ def test_names_are_checked(committed: Versioned) -> None:
     done = committed.kedro("dvc", "status", "mod", check=False)
     assert done.returncode == 2
     assert "mood" in done.stderr
+
+
+def test_a_product_without_data_is_said_and_left_out_of_what_can_run(committed: Versioned, tmp_path: Path) -> None:
+    """Its stages, and those of others not; DVC, which would stop at it, is told the names of the others."""
+    project = committed.copy(tmp_path / "x")
+    away = project.yaml("conf/base/products/mood.yml")["mood"] | {"source": {"files": "data/01_raw/away/{label}.txt"}}
+    away["source"]["download"] = {"from": "elsewhere", "members": "*.txt"}
+    away["backbone"] = "other"
+    project.declare("products", {"away": away})
+    project.declare("backbones", {"other": {"model": "elsewhere", "licence": "MIT"}})
+    project.kedro("dvc", "sync")
+    rows = {row["stage"]: row for row in json.loads(project.kedro("dvc", "status", "--json").stdout)["stages"]}
+    assert {row["status"] for name, row in rows.items() if name.startswith("away-")} == {"data missing"}
+    assert rows["away-evaluation"]["missing"] == "data missing: `kedro product fetch away`"
+    assert {row["missing"] for name, row in rows.items() if name.startswith(("mood-", "tiny-"))} == {None}
+    runnable = project.kedro("dvc", "status", "--runnable").stdout.split()
+    assert {*rows} - {*runnable} == {name for name in rows if name.startswith("away-")} | {"other-pretraining"}
+    assert project.dvc("repro", "--dry", check=False).returncode
+    project.dvc("repro", "--dry", *runnable)

@@ -2,24 +2,37 @@
 
 import hashlib
 from bisect import bisect_right
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
 
 from modelmill.cleaning.rejects import REJECT, Sorted, sort_out
 from modelmill.errors import DataError
+from modelmill.sources.read import PART
 from modelmill.specs.cleaning import NearDuplicatesSpec
-from modelmill.specs.source import ContractSpec
+from modelmill.specs.source import ContractSpec, Sources
 from modelmill.specs.split import SplitSpec
 from modelmill.tables import AnyTable, batches_of
 
 PARTS = ("train", "validation", "test")
 
 
+EVERY_DRAWN = Sources([])
+
+
 def split_records(
-    cleaned: AnyTable, split: SplitSpec, contract: ContractSpec
+    cleaned: AnyTable, split: SplitSpec, contract: ContractSpec, sources: Sources = EVERY_DRAWN
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Split as declared, in memory; training records that nearly repeat a held-out one are taken out.
+
+    Args:
+        cleaned: records, where sources have a `part` with the column of that name.
+        split: how records are drawn.
+        contract: what labels there are.
+        sources: the declaration, by which it is known which parts are not drawn even when cleaning left nothing of
+            them.
 
     Returns:
         train, validation and test records, in their order, and the rejects (columns `REJECT`).
@@ -31,22 +44,37 @@ def split_records(
     classes = contract.target in ("class", None)
     if classes:
         _check_labels(clean, contract)
-    placed, undated = assign(clean, split)
+    placed, undated = assign(clean, split, sources.parts)
     _check_times(undated, clean, contract)
-    parts = {name: placed.filter(split=name).drop("split") for name in PARTS}
+    parts = {name: placed.filter(split=name).drop("split", PART, strict=False) for name in PARTS}
     rejects = [undated]
     if split.near_duplicates:
         held_out = pl.concat([parts["validation"], parts["test"]])
         parts["train"], leaks = reject_leaks(parts["train"], held_out, split.near_duplicates)
         rejects.append(leaks)
-    _check_parts(parts, clean, split, classes)
+    _check_parts(parts, clean if classes else clean.clear(), split, sources.parts)
     return parts["train"], parts["validation"], parts["test"], pl.concat(rejects)
 
 
-def assign(clean: pl.DataFrame, split: SplitSpec) -> Sorted:
-    """The records with their split in the column `split`, and those that have none: by time, those without a time."""
+def assign(clean: pl.DataFrame, split: SplitSpec, given: Collection[str] = ()) -> Sorted:
+    """The records with their split in the column `split`, and those that have none: by time, those without a time.
+
+    Records of sources whose split is `given` stay in it; the others are drawn into the rest, by their shares among
+    themselves.
+    """
     if split.by == "time":
         return _by_time(clean, split)
+    if not given:
+        return Sorted(clean.with_columns(_drawn(clean, split, PARTS)), pl.DataFrame(schema=REJECT))
+    others = clean.filter(pl.col(PART).is_null())
+    rows = clean[PART].is_null().arg_true()
+    drawn = _drawn(others, split, [name for name in PARTS if name not in given])
+    placed = clean.with_columns(clean[PART].scatter(rows, drawn).alias("split"))
+    return Sorted(placed, pl.DataFrame(schema=REJECT))
+
+
+def _drawn(clean: pl.DataFrame, split: SplitSpec, parts: Sequence[str]) -> pl.Series:
+    """For each record one of the parts, those that are held out from 0 on: training takes what a new seed leaves."""
     named = clean["group"].fill_null(clean["id"]) if split.by == "group" else clean["id"]
     places = pl.Series("place", [_place(name, split.seed) for name in named], dtype=pl.Float64)
     if split.by == "stratified":
@@ -54,12 +82,10 @@ def assign(clean: pl.DataFrame, split: SplitSpec) -> Sorted:
             (pl.col("place").rank() - 0.5).over("label") / pl.len().over("label")
         )
         places = ranked.to_series()
-    part = (
-        pl.when(places < split.test).then(pl.lit("test"))
-        .when(places < split.test + split.validation).then(pl.lit("validation"))
-        .otherwise(pl.lit("train"))
-    )  # fmt: skip
-    return Sorted(clean.with_columns(part.alias("split")), pl.DataFrame(schema=REJECT))
+    ordered = [name for name in ("test", "validation", "train") if name in parts]
+    shares = [getattr(split, name) for name in ordered]
+    at = np.searchsorted(np.cumsum(shares), places.to_numpy() * sum(shares), side="right")
+    return pl.Series("split", [ordered[i] for i in at], dtype=pl.String)
 
 
 def _by_time(clean: pl.DataFrame, split: SplitSpec) -> Sorted:
@@ -116,15 +142,19 @@ REMEDIES = {
 }
 
 
-def _check_parts(parts: dict[str, pl.DataFrame], clean: pl.DataFrame, split: SplitSpec, classes: bool) -> None:
-    labels = set(clean["label"]) if classes else set()
+GIVEN_REMEDY = "it is the sources' own: look among the rejects, or list in `contract.labels` the labels that all have"
+
+
+def _check_parts(parts: dict[str, pl.DataFrame], clean: pl.DataFrame, split: SplitSpec, given: Collection[str]) -> None:
+    labels = set(clean["label"])
     for name, part in parts.items():
         if not part.height:
             raise DataError(f"the {name} split of {clean.height} records has none; enlarge `split.{name}`.")
         if missing := sorted(labels - set(part["label"])):
+            remedy = GIVEN_REMEDY if name in given else REMEDIES[split.by].format(name=name)
             raise DataError(
                 f"the {name} split ({part.height} of {clean.height} records) has no record labelled "
-                f"{', '.join(missing)}; {REMEDIES[split.by].format(name=name)}."
+                f"{', '.join(missing)}; {remedy}."
             )
 
 

@@ -19,12 +19,15 @@ def product() -> None:
 @product.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_products(as_json: bool) -> None:
-    """Every product with its last metric, baseline, version and alias."""
+    """Every product with its last metric, baseline, version and alias, and what brings data that is not here."""
     from modelmill.config import ProductConfigLoader
+    from modelmill.missing import data_missing
 
     loader = ProductConfigLoader.of_project()
     reports = Path(loader.conf_source).parent / "data" / "08_reporting"
-    rows = [_row(name, spec.backbone, reports / name) for name, spec in loader.declarations.products.items()]
+    products = loader.declarations.products
+    absent = data_missing(loader, products)
+    rows = [_row(name, spec.backbone, reports / name, absent.get(name)) for name, spec in products.items()]
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
@@ -45,6 +48,38 @@ def show_product(name: str) -> None:
     if name not in parameters:
         raise DeclarationError(f"no product or backbone is called '{name}'; {hint(name, sorted(parameters))}")
     click.echo(yaml.safe_dump({name: parameters[name]}, allow_unicode=True, sort_keys=False), nl=False)
+
+
+@product.command("fetch")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--env", help="Environment of the configuration.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def fetch_data(names: tuple[str, ...], env: str | None, as_json: bool) -> None:
+    """Bring the data that NAMES, or all products and backbones, read and lack, from where `download` says.
+
+    What is there stays as it is. Nothing of a package is installed or run.
+    """
+    from modelmill.config import ProductConfigLoader
+    from modelmill.errors import DataError, SourceError
+    from modelmill.missing import data_missing, downloads_of
+    from modelmill.sources.download import fetch_sources
+
+    loader = ProductConfigLoader.of_project(env)
+    rows, problems = [], []
+    for brought in fetch_sources(downloads_of(loader, names), Path(loader.conf_source).parent):
+        if isinstance(brought, SourceError):
+            problems.append(brought.message)
+            continue
+        rows.append({"files": brought.files, "from": brought.came_from, "number": brought.number})
+        if not as_json:
+            click.echo(f"{brought.files}: {brought.number} file(s) from {brought.came_from}")
+    left = data_missing(loader, names or loader.declarations.as_parameters())
+    if as_json:
+        click.echo(json.dumps({"brought": rows, "missing": left}, indent=2, ensure_ascii=False))
+    elif not left and not rows:
+        click.echo("all data is here")
+    if left:
+        raise DataError("\n".join([*problems, *(f"{name}: {reason}" for name, reason in left.items())]))
 
 
 @product.command("validate")
@@ -116,7 +151,7 @@ def write_reference(folder: Path) -> None:
     (folder / "invalidation.md").write_text(invalidation, encoding="utf-8")
 
 
-def _row(name: str, backbone: str, reports: Path) -> dict[str, Any]:
+def _row(name: str, backbone: str, reports: Path, missing: str | None) -> dict[str, Any]:
     metrics, version = _read(reports / "metrics.json"), _read(reports / "version.json")
     row: dict[str, Any] = {
         "product": name,
@@ -124,6 +159,7 @@ def _row(name: str, backbone: str, reports: Path) -> dict[str, Any]:
         "metric": None,
         "version": None,
         "alias": None,
+        "missing": missing,
     }
     if metrics:
         metric = metrics["metric"]
@@ -154,13 +190,16 @@ def _print_products(rows: list[dict[str, Any]]) -> None:
             (
                 row["product"],
                 row["backbone"],
-                metric["name"] if metric else "never run",
+                metric["name"] if metric else "data missing" if row["missing"] else "never run",
                 *(figure(value) if value else None for value in figures),
                 row["version"],
                 row["alias"],
             )
         )
     print_table("Products", headings, cells)
+    for row in rows:
+        if row["missing"]:
+            click.echo(f"{row['product']}: {row['missing']}")
     click.echo(
         "Look next: `kedro viz run` (the graph, tables and plots), `make mlflow-ui` (runs and versions), "
         "data/08_reporting/<product>/model_card.md"

@@ -25,7 +25,7 @@ def for_product() -> Pipeline:
             ),
             Node(
                 split_records,
-                ["clean", "params:split", "params:contract"],
+                ["clean", "params:split", "params:contract", "params:source"],
                 ["train", "validation", "test", "split_rejects"],
                 name="split",
             ),

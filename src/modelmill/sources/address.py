@@ -69,14 +69,22 @@ def locate_files(address: str, root: Path) -> list[LocatedFile]:
     return [LocatedFile(p, _shown(p, home, prefix), label) for p, label in zip(found, labels, strict=True)]
 
 
-def why_missing(address: str, root: Path) -> str | None:
-    """What is missing at an address and what to do, or None; an address of the hub is not looked at."""
+def why_missing(address: str, root: Path, fetched_by: str | None = None) -> str | None:
+    """What is missing at an address and, in a second line, what to do; or None. An address of the hub is not looked at.
+
+    Args:
+        address: of a source.
+        root: the project's folder.
+        fetched_by: the command that brings it, where the source says by `download` where it can be had.
+    """
     if address.startswith(HUB):
         return None
     try:
         if not (local_path(address, root)).is_dir():
             locate_files(address, root)
     except SourceError as error:
+        if fetched_by and not dvc_files(address, root):
+            return f"{error.message.partition(chr(10))[0]}\n{fetched_by}"
         return error.message
     return None
 

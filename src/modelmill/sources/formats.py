@@ -10,6 +10,7 @@ import math
 import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import polars as pl
 
 from modelmill.errors import SourceError
 from modelmill.sources.lines import text_lines, whole_text
-from modelmill.sources.separated import separated
+from modelmill.sources.separated import Dialect, separated, skip_orange_rows
+from modelmill.specs.source import SourceSpec
 from modelmill.tables import BATCH_BYTES
 
 LINE = "#line"
@@ -72,8 +74,13 @@ def read_document(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFram
     yield _without_blanks(pl.DataFrame({LINE: [1], "text": [whole_text(path, shown, encoding)]}))
 
 
-def _read_separated(path: Path, shown: str, encoding: str, separator: str) -> Iterator[pl.DataFrame]:
-    names, rows = separated(path, shown, encoding, separator)
+def read_separated(path: Path, shown: str, encoding: str, dialect: Dialect) -> Iterator[pl.DataFrame]:
+    """Comma- or tab-separated values."""
+    names, rows = separated(path, shown, encoding, dialect)
+    yield from _with_names(names, rows, shown)
+
+
+def _with_names(names: list[str], rows: Iterable[tuple[object, ...]], shown: str) -> Iterator[pl.DataFrame]:
     schema: dict[str, Any] = {LINE: pl.Int64, **dict.fromkeys(names, pl.String)}
     if len(schema) != len(names) + 1:
         raise SourceError(f"{shown}:1: a column name stands twice (or is '#line'); rename one of them.")
@@ -81,14 +88,14 @@ def _read_separated(path: Path, shown: str, encoding: str, separator: str) -> It
         yield _without_blanks(table)
 
 
-def read_csv(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
-    """Comma-separated values with a header."""
-    yield from _read_separated(path, shown, encoding, ",")
+def read_orange_tab(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
+    """Tab-separated values with the three header rows of Orange 3: names, types, and what a column is for.
 
-
-def read_tsv(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
-    """Tab-separated values with a header."""
-    yield from _read_separated(path, shown, encoding, "\t")
+    https://orange3.readthedocs.io/projects/orange-data-mining-library/en/latest/reference/data.io.html
+    """
+    names, rows = separated(path, shown, encoding, Dialect("\t"))
+    skip_orange_rows(rows, shown)
+    yield from _with_names(names, rows, shown)
 
 
 def read_jsonl(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
@@ -234,16 +241,27 @@ def read_pickle(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]
         raise SourceError(f"{shown}: expected a sequence of columns or of mappings; convert the file to parquet.")
 
 
-READERS: dict[str, Callable[[Path, str, str], Iterator[pl.DataFrame]]] = {
+Reader = Callable[[Path, str, str], Iterator[pl.DataFrame]]
+READERS: dict[str, Reader] = {
     "lines": read_lines,
     "documents": read_document,
     "pos_tagged": read_pos_tagged,
-    "csv": read_csv,
-    "tsv": read_tsv,
+    "orange_tab": read_orange_tab,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
     "pickle": read_pickle,
 }
+
+
+SEPARATORS = {"csv": ",", "tsv": "\t"}
+
+
+def reader_of(source: SourceSpec) -> Reader:
+    """What reads the files of a source."""
+    kind = source.resolved_format
+    if kind not in SEPARATORS:
+        return READERS[kind]
+    return partial(read_separated, dialect=Dialect(SEPARATORS[kind], source.header, source.quotes))
 
 
 def read_hub(address: str, split: str) -> Iterator[pl.DataFrame]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,16 @@ from modelmill.files import scratch, scratch_folder
 from modelmill.progress import bar
 from modelmill.records import RECORD
 from modelmill.sources.address import locate_files, verify_sha256
-from modelmill.sources.formats import LINE, READERS, read_hub
+from modelmill.sources.formats import LINE, read_hub, reader_of
 from modelmill.specs.cleaning import CleaningSpec
-from modelmill.specs.source import Sources, SourceSpec
+from modelmill.specs.source import RangeSpec, Sources, SourceSpec
 from modelmill.tables import TableFile, TableWriter
 from modelmill.text import duplicate_key, normalise
 
 EXTRAS = ("group", "time")
+PART = "part"
+"""The column that says which split a record belongs to; null where it is to be drawn."""
+
 GIVEN = {"given": pl.String}
 """The id that stands in the file; a column of the working file, in whose `id` only those are that follow from texts."""
 
@@ -47,16 +50,22 @@ def read_sources(sources: Sources, cleaning: CleaningSpec, root: str) -> tuple[T
     """
     key = cleaning.privacy.secret() if cleaning.privacy else None
     schema = {**RECORD, **{name: pl.String for name in EXTRAS if any(getattr(s.columns, name) for s in sources.root)}}
+    schema |= {PART: pl.String} if sources.parts else {}
     digests: dict[str, str] = {}
     with scratch(root) as working:
         with TableWriter(working / "read.parquet", {**schema, **GIVEN}) as read:
-            for source in sources.root:
+            for source in sorted(sources.root, key=_held_out_first):
                 for records in _read(source, Path(root), digests):
                     read.write(_with_ids(records, key))
         with TableWriter(scratch_folder(root) / "records.parquet", schema) as numbered:
             for records in _numbered(read.table, working, cleaning.memory_mb):
                 numbered.write(records)
     return numbered.table, digests
+
+
+def _held_out_first(source: SourceSpec) -> int:
+    """Where a text stands twice the first record stays: that of a data set's own test split, not a training record."""
+    return ("test", "validation", None, "train").index(source.part)
 
 
 def _read(source: SourceSpec, root: Path, digests: dict[str, str]) -> Iterator[pl.DataFrame]:
@@ -70,7 +79,7 @@ def _read(source: SourceSpec, root: Path, digests: dict[str, str]) -> Iterator[p
         return
     files = locate_files(source.files, root)
     digests |= verify_sha256(files, source.sha256, source.files)
-    reader = READERS[source.resolved_format]
+    reader = reader_of(source)
     packed = any(file.path.suffix.lower() == ".gz" for file in files)
     total = None if packed else sum(file.path.stat().st_size for file in files)
     with bar(f"reading {source.files}", total, "bytes") as shown:
@@ -93,10 +102,23 @@ def _as_records(table: pl.DataFrame, source: SourceSpec, shown: str, label: str 
     return table.select(
         (pl.col(names["id"]) if names["id"] else pl.lit(None)).cast(pl.String).alias("id"),
         pl.col(names["text"]).cast(pl.String).alias("text"),
-        (pl.col(label_column) if label_column and label is None else pl.lit(label)).cast(pl.String).alias("label"),
+        _in_ranges(
+            (pl.col(label_column) if label_column and label is None else pl.lit(label)).cast(pl.String),
+            source.labels_from,
+        ).alias("label"),
         pl.format("{}:{}", pl.lit(shown), pl.col(LINE)).alias("origin"),
         *(pl.col(str(column)).cast(pl.String).alias(ours) for ours, column in extras.items()),
+        *([pl.lit(source.part, pl.String).alias(PART)] if source.part else []),
     )
+
+
+def _in_ranges(label: pl.Expr, ranges: Mapping[str, RangeSpec]) -> pl.Expr:
+    """Labels for the numbers of a column; what is in no range, or no number, stays as it is."""
+    number = label.str.strip_chars().cast(pl.Float64, strict=False)
+    for name, given in ranges.items():
+        inside = number.is_not_nan() & (number >= given.first) & (number < given.end)
+        label = pl.when(inside).then(pl.lit(name)).otherwise(label)
+    return label
 
 
 def _column(table: pl.DataFrame, source: SourceSpec, ours: str, shown: str) -> str | None:

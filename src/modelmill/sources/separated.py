@@ -1,8 +1,10 @@
 """Rows of comma- or tab-separated files, and what is wrong with a file that has none."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 from modelmill.errors import SourceError
@@ -10,8 +12,20 @@ from modelmill.sources import lines
 from modelmill.sources.lines import text_lines
 
 
-def separated(path: Path, shown: str, encoding: str, separator: str) -> tuple[list[str], Iterator[tuple[object, ...]]]:
-    """The names in the header, and of each row the line at which it begins and its fields.
+@dataclass(frozen=True)
+class Dialect:
+    """What separates fields, whether the first row names them, and whether quotes may enclose them."""
+
+    separator: str
+    header: bool = True
+    quotes: bool = True
+
+
+def separated(
+    path: Path, shown: str, encoding: str, dialect: Dialect
+) -> tuple[list[str], Iterator[tuple[object, ...]]]:
+    """The names in the header (without one, the places from 0), and of each row the line at which it begins and its
+    fields.
 
     Raises:
         SourceError: for a file without a header or with another separator, at the first row with a wrong number of
@@ -20,9 +34,10 @@ def separated(path: Path, shown: str, encoding: str, separator: str) -> tuple[li
     csv.field_size_limit(lines.LONGEST)  # a quote that is never closed swallows the rest of the file
     head = list(islice(filter(str.strip, text_lines(path, shown, encoding)), 2))
     if not head:
-        raise SourceError(f"{shown}:1: the file is empty; a header line with the column names was expected.")
-    wrong = _other_separator(head, separator, shown)
-    rows = _Rows(text_lines(path, shown, encoding), separator)
+        expected = "a header line with the column names was" if dialect.header else "rows were"
+        raise SourceError(f"{shown}:1: the file is empty; {expected} expected.")
+    wrong = _other_separator(head, dialect.separator, shown)
+    rows = _Rows(text_lines(path, shown, encoding), dialect)
 
     def checked() -> Iterator[tuple[int, list[str]]]:
         try:
@@ -31,15 +46,37 @@ def separated(path: Path, shown: str, encoding: str, separator: str) -> tuple[li
             raise wrong or _broken(str(error), rows, text_lines(path, shown, encoding), shown) from None
 
     found = checked()
-    _, names = next(found)
-    return names, _of_width(found, len(names), wrong, shown)
+    first = next(found)
+    if dialect.header:
+        return first[1], _of_width(found, len(first[1]), wrong, shown)
+    names = [str(place) for place in range(len(first[1]))]
+    return names, _of_width(chain([first], found), len(names), wrong, shown)
+
+
+ORANGE_FLAG = re.compile(r"class|c|meta|m|ignore|i|weight|w|.+=.*")
+
+
+def skip_orange_rows(rows: Iterator[tuple[object, ...]], shown: str) -> None:
+    """Pass the second and third row of Orange's format; `SourceError` where they are none."""
+    head = [[str(cell) for cell in cells] for _, *cells in islice(rows, 2)]
+    if len(head) < 2 or not all(ORANGE_FLAG.fullmatch(word) for cell in head[1] for word in cell.split()):
+        raise SourceError(
+            f"{shown}:3: the third row of Orange's format says what each column is for (class, meta, ignore or "
+            "nothing); this one does not. Declare `format: tsv` if the records begin at the second row."
+        )
 
 
 class _Rows:
     """Rows that are not empty, each with the line at which it begins: a quoted field may span lines."""
 
-    def __init__(self, found: Iterable[str], separator: str) -> None:
-        self.reader = csv.reader((f"{line}\n" for line in found), delimiter=separator, strict=True)
+    def __init__(self, found: Iterable[str], dialect: Dialect) -> None:
+        lines = (f"{line}\n" for line in found)
+        self.reader = csv.reader(
+            lines,
+            delimiter=dialect.separator,
+            quoting=csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE,
+            strict=True,
+        )
         self.begins = 1
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
@@ -55,7 +92,7 @@ def _of_width(
     for line, row in rows:
         if len(row) != width:
             raise wrong or SourceError(
-                f"{shown}:{line}: {len(row)} fields where the header names {width}.\n"
+                f"{shown}:{line}: {len(row)} fields where the first row has {width}.\n"
                 "Mend the row (quote fields that hold the separator), or declare the right `format`."
             )
         yield (line, *row)

@@ -84,6 +84,32 @@ class ProductSpec(Spec):
         return self
 
     @model_validator(mode="after")
+    def _records_for_every_part(self) -> Self:
+        given, some_drawn = self.source.parts, any(source.part is None for source in self.source.root)
+        if given and self.split.by not in ("random", "stratified"):
+            raise ValueError(
+                f"`part` of a source goes with `split: {{by: random}}` or `stratified`, which draw the other records; "
+                f"`by: {self.split.by}` places them all. Leave out one of them"
+            )
+        if given and (lacking := {"train", "validation", "test"} - given) and not some_drawn:
+            raise ValueError(
+                f"every source names its `part`, and none is for {', '.join(sorted(lacking))}; leave `part` out of the "
+                "source that it is to be drawn from"
+            )
+        if len(given) == 3 and some_drawn:
+            raise ValueError("sources have all three parts; give the others their `part`, too")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_of_the_ranges(self) -> Self:
+        if any(source.labels_from for source in self.source.root) and not self.contract.labels:
+            raise ValueError(
+                "`labels_from` leaves numbers that are in no range as they are; say by `contract: {labels: [...]}` "
+                "which labels are meant"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _weights_of_the_labels(self) -> Self:
         weights, labels = self.training.class_weights, self.contract.labels
         if weights != "none" and self.task.target != "class":

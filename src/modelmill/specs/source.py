@@ -1,13 +1,17 @@
 """Where records come from, and which of them are usable."""
 
+import math
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, RootModel, field_validator, model_validator
 
 from modelmill.specs.base import OneOrMore, Share, Spec
+from modelmill.specs.download import DownloadSpec
 
-Format = Literal["lines", "documents", "csv", "tsv", "jsonl", "parquet", "pos_tagged", "pickle"]
+Format = Literal["lines", "documents", "csv", "tsv", "orange_tab", "jsonl", "parquet", "pos_tagged", "pickle"]
+Part = Literal["train", "validation", "test"]
 
 SUFFIXES: dict[str, Format] = {
     ".txt": "lines",
@@ -47,6 +51,29 @@ class ColumnsSpec(Spec):
     time: Column | None = Field(None, description="when the record was made (ISO 8601): for `split: {by: time}`")
 
 
+class RangeSpec(Spec):
+    """Numbers from `at_least` on, up to `below`."""
+
+    at_least: float | None = None
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if (self.at_least is None and self.below is None) or self.first >= self.end:
+            raise ValueError("give `at_least`, `below` or both, `at_least` being the smaller one")
+        return self
+
+    @property
+    def first(self) -> float:
+        """The least number of the range."""
+        return -math.inf if self.at_least is None else self.at_least
+
+    @property
+    def end(self) -> float:
+        """The least number behind it."""
+        return math.inf if self.below is None else self.below
+
+
 class SourceSpec(Spec):
     """One source of records.
 
@@ -63,8 +90,21 @@ class SourceSpec(Spec):
         ColumnsSpec(), description="our name: the column's name (or place, from 0) in the file"
     )
     encoding: str = "utf-8"
+    header: bool = Field(True, description="csv and tsv: the first row names the columns; else `columns` gives places")
+    quotes: bool = Field(True, description="csv and tsv: a field may stand in quotes; else a quote is text")
+    labels_from: dict[Label, RangeSpec] = Field(
+        default_factory=dict,
+        description="label: which numbers of the label's column have it; others stay as they are, for "
+        "`contract.labels` to reject",
+    )
+    part: Part | None = Field(
+        None,
+        description="the split that all records belong to, of a data set that has its own; records of sources without "
+        "it are drawn into the splits that no source has",
+    )
     split: str = Field("train", description="which split of a hub dataset")
     sha256: dict[str, str] = Field(default_factory=dict, description="file name: its SHA-256, checked when given")
+    download: DownloadSpec | None = Field(None, description="where the files can be had; `kedro product fetch NAME`")
 
     @field_validator("encoding")
     @classmethod
@@ -84,8 +124,28 @@ class SourceSpec(Spec):
         if not self.from_hub and self.format is None and self.suffix not in SUFFIXES:
             raise ValueError(
                 f"cannot tell the format from '{self.files}'; add `format:` (lines, documents, csv, tsv, "
-                "jsonl, parquet, pos_tagged or pickle)"
+                "orange_tab, jsonl, parquet, pos_tagged or pickle)"
             )
+        if not (self.header and self.quotes) and (self.from_hub or self.resolved_format not in ("csv", "tsv")):
+            raise ValueError("`header` and `quotes` are of csv and tsv; leave them out")
+        return self
+
+    @model_validator(mode="after")
+    def _ranges_apart(self) -> Self:
+        ranges = sorted(self.labels_from.items(), key=lambda labelled: labelled[1].first)
+        for (one, lower), (other, upper) in pairwise(ranges):
+            if lower.end > upper.first:
+                raise ValueError(f"`labels_from`: the ranges of '{one}' and '{other}' overlap")
+        return self
+
+    @model_validator(mode="after")
+    def _somewhere_to_bring_it(self) -> Self:
+        if self.download is None:
+            return self
+        if "://" in self.files or self.files.startswith("/") or ".." in self.files.split("/"):
+            raise ValueError("what is downloaded lies in the project: `files` must be a path below it, without `..`")
+        if "*" in self.files and not self.download.members:
+            raise ValueError("`files` stands for several; say by `download.members` which files they are")
         return self
 
     @property
@@ -119,3 +179,8 @@ class ContractSpec(Spec):
 
 class Sources(RootModel[Annotated[list[SourceSpec], OneOrMore()]]):
     """One source or a list of them."""
+
+    @property
+    def parts(self) -> set[Part]:
+        """Splits that sources have themselves."""
+        return {source.part for source in self.root if source.part}

@@ -51,7 +51,7 @@ def _splits(
             clean, rejects, _ = clean_product(
                 raw, allowed, spec if masked else spec.model_copy(update={"privacy": None}), root
             )
-            yield split_records(clean, SplitSpec.model_validate(split), allowed)[:3]
+            yield split_records(clean, SplitSpec.model_validate(split), allowed, sources)[:3]
             for table in (raw, clean, rejects):
                 table.path.unlink()
         except UserError as error:

@@ -29,7 +29,7 @@ def stages_of(loader: ProductConfigLoader) -> dict[str, Stage]:
     root = Path(loader.conf_source).parent
     catalog = loader["catalog"]
     made = Datasets(catalog).files(pipeline.all_outputs())
-    addresses = [(".".join(map(str, (name, *path))), address) for _, name, path, address in loader.addresses()]
+    addresses = [(".".join(map(str, (one.name, *one.path))), one.address) for one in loader.addresses()]
     given = Given(addresses, root, frozenset(made))
     return plan_stages(pipeline, Declared(catalog, loader.portable_parameters, given, Imports(str(PACKAGE_NAME), root)))
 

@@ -1,8 +1,9 @@
 """Which stages are fresh, and what the others are stale because of."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from modelmill.errors import DataError, DeclarationError
@@ -12,24 +13,32 @@ from modelmill.versioning.dvc_yaml import DVC_YAML, differing, rendered
 from modelmill.versioning.plan import Stage, makers
 from modelmill.versioning.repository import Repository, is_versioned
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Status:
-    """Of one stage. `waiting`: nothing of its own changed, but a stage that it reads from will run first."""
+    """Of one stage. `waiting`: nothing of its own changed, but a stage that it reads from will run first.
+    `data missing`: it is not looked at and does not run; `missing` says why.
+    """
 
     stage: str
-    status: Literal["fresh", "stale", "never run", "waiting"]
+    status: Literal["fresh", "stale", "never run", "waiting", "data missing"]
     changes: tuple[Change, ...] = ()
     waits_for: tuple[str, ...] = ()
+    missing: str | None = None
 
 
-def status_of(stages: Mapping[str, Stage], root: Path, names: Collection[str] = ()) -> list[Status]:
+def status_of(
+    stages: Mapping[str, Stage], root: Path, names: Collection[str] = (), absent: Mapping[str, str] = NOTHING
+) -> list[Status]:
     """The status of each stage, in the order in which they run.
 
     Args:
         stages: of the declarations as they are now.
         root: the project's folder.
         names: products and backbones; none means all.
+        absent: by product or backbone that cannot run for want of data, why.
 
     Raises:
         DataError: when the project is not under DVC, or dvc.yaml has other stages.
@@ -54,4 +63,9 @@ def status_of(stages: Mapping[str, Stage], root: Path, names: Collection[str] = 
             found[name] = Status(name, "never run" if changes[0].kind == "never run" else "stale", changes, waits_for)
         else:
             found[name] = Status(name, "waiting" if waits_for else "fresh", (), waits_for)
-    return [one for name, one in found.items() if not names or stages[name].namespace.partition(".")[0] in names]
+    owned = [(stages[name].namespace.partition(".")[0], one) for name, one in found.items()]
+    return [
+        replace(one, missing=absent.get(owner), status="data missing" if owner in absent else one.status)
+        for owner, one in owned
+        if not names or owner in names
+    ]
