@@ -11,6 +11,11 @@ RECORD = {"id": pl.String, "text": pl.String, "label": pl.String, "origin": pl.S
 """The columns of a table of records; `origin` is file:line. `group` and `time` come behind where they are declared."""
 
 
+IMAGE = "image"
+"""The column of an image, PNG or another file as it was given; such a record's text is the address of its pixels (see
+`images.address`), so what finds the same text finds the same image."""
+
+
 def concat_records(*tables: pl.DataFrame) -> pl.DataFrame:
     """Tables of records, one after another; no table gives an empty one."""
     return pl.concat([pl.DataFrame(schema=RECORD), *tables], how="diagonal")
