@@ -33,7 +33,7 @@ def product_pipeline(name: str, declared: Declarations) -> Pipeline:
     corpora = [name for name in inputs if name != "backbone"]
     stages = {
         "data_cleaning": data_cleaning.for_product(),
-        "augmentation": augmentation.for_product(),
+        "augmentation": augmentation.for_product(images="image" in spec.task.reads),
         "tokenization": tokenization.for_product(),
         "fine_tuning": fine_tuning.for_product(random_start=random_start),
         "evaluation": evaluation.for_product(target=spec.task.target, random_start=random_start, corpora=corpora),
@@ -48,7 +48,8 @@ def backbone_pipeline(name: str, declared: Declarations) -> Pipeline:
     pretrained = declared.backbones[name].pretraining
     outputs = {"backbone": f"{name}_backbone"}
     if pretrained is None:
-        return _assemble(name, {"pretraining": pretraining.fetch()}, outputs=outputs)
+        made = pretraining.untrained() if declared.backbones[name].architecture else pretraining.fetch()
+        return _assemble(name, {"pretraining": made}, outputs=outputs)
     givers = pretrained.corpus.products
     users = [
         product for product, spec in declared.products.items() if name in ancestry(spec.backbone, declared.backbones)
