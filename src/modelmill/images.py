@@ -1,4 +1,4 @@
-"""Images as arrays of pixels and as PNG bytes, which lose nothing. Pillow reads them; it is imported when one is read.
+"""Images as arrays of pixels and as PNG bytes, which lose nothing. Pillow reads them.
 
 Pixels are uint8 (height, width, channels) of one channel (grey) or three (RGB).
 """
@@ -7,15 +7,10 @@ import hashlib
 import warnings
 from collections.abc import Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from modelmill.errors import UserError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
 
@@ -30,7 +25,7 @@ def encoded(pixels: Pixels) -> bytes:
     """As PNG."""
     file = BytesIO()
     grey = pixels.shape[-1] == 1
-    _pillow().fromarray(pixels[..., 0] if grey else pixels).save(file, "PNG", compress_level=1)
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
@@ -44,13 +39,12 @@ def decoded(data: bytes, channels: int | None = None, size: tuple[int, int] | No
 
     Raises:
         ValueError: says why it cannot be read.
-        UserError: where Pillow is missing.
     """
     image = _opened(data)
     mode = "L" if channels == 1 or (channels is None and image.mode in GREY) else "RGB"
     converted = image.convert(mode)
     if size is not None and converted.size != size[::-1]:
-        converted = converted.resize(size[::-1], _pillow().Resampling.BILINEAR)
+        converted = converted.resize(size[::-1], Image.Resampling.BILINEAR)
     pixels = np.asarray(converted)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
@@ -77,29 +71,18 @@ def why_unreadable(data: bytes) -> str | None:
     return None
 
 
-def _opened(data: bytes) -> "Image":
-    pillow = _pillow()
-    from PIL import ImageOps, UnidentifiedImageError
-
+def _opened(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)  # ours is lower
-            image = pillow.open(BytesIO(data))
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is lower
+            image = Image.open(BytesIO(data))
             if image.width * image.height > MOST_PIXELS:
                 raise ValueError(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS} are refused")
-            upright: Image = ImageOps.exif_transpose(image)
+            upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I;16"):  # Pillow cuts 16 bits off instead of scaling them
                 deep = np.asarray(upright).astype(np.uint16)
-                upright = pillow.fromarray((deep >> 8).astype(np.uint8))
+                upright = Image.fromarray((deep >> 8).astype(np.uint8))
     except Exception as error:  # a damaged file raises almost anything
         unknown = isinstance(error, UnidentifiedImageError)  # its message has an address of the memory
         raise ValueError("no image, or in an unknown format" if unknown else str(error).partition("\n")[0]) from None
     return upright
-
-
-def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ModuleNotFoundError:
-        raise UserError("images need Pillow: `pip install -e '.[images]'`.") from None
-    return Image

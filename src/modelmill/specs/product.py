@@ -73,7 +73,7 @@ class ProductSpec(Spec):
     contract: ContractSpec = Field(ContractSpec(), validate_default=True)
     cleaning: CleaningSpec = CleaningSpec()
     split: SplitSpec = Field(SplitSpec(), validate_default=True)
-    augmentation: Augmentations | ImageAugmentations = Augmentations([])
+    augmentation: Augmentations | ImageAugmentations = Field(Augmentations([]), validate_default=True)
     tokenization: TokenizationSpec = TokenizationSpec()
     training: FineTuningSpec = Field(FineTuningSpec(), validate_default=True)
     evaluation: EvaluationSpec = Field(EvaluationSpec(), validate_default=True)
@@ -163,7 +163,7 @@ class ProductSpec(Spec):
     def _copies_of_what_it_reads(cls, value: Any, _: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         task = info.data.get("task")
         kind = ImageAugmentations if task and reads_images_alone(task.reads) else Augmentations
-        return value if isinstance(value, kind) else kind.model_validate(value)
+        return kind.model_validate(value.root if isinstance(value, Augmentations | ImageAugmentations) else value)
 
     @field_validator("training")
     @classmethod

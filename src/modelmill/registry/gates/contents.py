@@ -109,7 +109,7 @@ def example_records(model: Path, task: Task) -> pl.DataFrame | None:
     table = pl.DataFrame(example["data"], schema=dict.fromkeys(names, pl.String), orient="row")
     encoded = [name for name, kind in task.inputs if kind == "binary"]  # JSON has no bytes: MLflow writes base64
     try:
-        return table.with_columns(pl.col(encoded).str.decode("base64"))
+        return table.with_columns(pl.col(encoded).str.replace_all("\n", "").str.decode("base64"))
     except pl.exceptions.PolarsError:
         return None
 
