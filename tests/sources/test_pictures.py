@@ -98,7 +98,7 @@ def test_rows_of_numbers_become_images(tmp_path: Path) -> None:
         ({"format": "pixels"}, "needs `shape` and `white`"),
         ({"format": "csv", "white": 9}, "needs `shape` and `white`"),
         ({"format": "idx", "columns": {"text": "a"}}, "an image has no text"),
-        ({"format": "idx", "quotes": False}, "`quotes` of csv and tsv"),
+        ({"format": "idx", "quotes": False}, "`quotes` are of csv and tsv"),
     ],
 )
 def test_what_a_format_does_not_have_is_refused(source: dict[str, Any], said: str) -> None:

@@ -259,10 +259,6 @@ SEPARATORS = {"csv": ",", "tsv": "\t"}
 def reader_of(source: SourceSpec) -> Reader:
     """What reads the files of a source."""
     kind = source.resolved_format
-    if source.holds_images:
-        from modelmill.sources.pictures import reader_of_images
-
-        return reader_of_images(source)
     if kind not in SEPARATORS:
         return READERS[kind]
     return partial(read_separated, dialect=Dialect(SEPARATORS[kind], source.header, source.quotes))

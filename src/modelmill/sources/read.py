@@ -16,6 +16,7 @@ from modelmill.progress import bar
 from modelmill.records import IMAGE, RECORD
 from modelmill.sources.address import locate_files, verify_sha256
 from modelmill.sources.formats import LINE, read_hub, reader_of
+from modelmill.sources.pictures import reader_of_images
 from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import RangeSpec, Sources, SourceSpec
 from modelmill.tables import TableFile, TableWriter
@@ -84,7 +85,7 @@ def _read(source: SourceSpec, root: Path, digests: dict[str, str]) -> Iterator[p
         return
     files = locate_files(source.files, root)
     digests |= verify_sha256(files, source.sha256, source.files)
-    reader = reader_of(source)
+    reader = reader_of_images(source) if source.holds_images else reader_of(source)
     packed = any(file.path.suffix.lower() == ".gz" for file in files)
     total = None if packed else sum(file.path.stat().st_size for file in files)
     with bar(f"reading {source.files}", total, "bytes") as shown:

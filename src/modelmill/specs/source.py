@@ -142,7 +142,7 @@ class SourceSpec(Spec):
             )
         kind = None if self.from_hub else self.resolved_format
         if (not self.header and kind not in ("csv", "tsv", "pixels")) or not (self.quotes or kind in ("csv", "tsv")):
-            raise ValueError("`header` is of csv, tsv and pixels, `quotes` of csv and tsv; leave them out")
+            raise ValueError("`header` and `quotes` are of csv and tsv, `header` of pixels too; leave them out")
         if (self.shape is not None, self.white is not None) != (kind == "pixels",) * 2:
             raise ValueError("`format: pixels` needs `shape` and `white`, which no other format has")
         if self.holds_images and self.columns.text is not None:
