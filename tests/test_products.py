@@ -16,8 +16,8 @@ def test_every_environment_resolves(env: str) -> None:
     """The demo and the longer run have no mistake, and all their sources are on this machine; others can be fetched."""
     loader = ProductConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
     demo, fetched = (
-        {"review_sentiment", "news_topic", "zh_small", "minilm"},
-        {"bank_intent", "finance_topic", "opinion_en"},
+        {"review_sentiment", "news_topic", "digits", "zh_small", "minilm", "small_resnet"},
+        {"bank_intent", "finance_topic", "opinion_en", "fashion_image"},
     )
     assert {*loader.declarations.products, *loader.declarations.backbones} == demo | fetched
     assert not [*loader.missing_sources(demo)]

@@ -16,6 +16,7 @@ from yaml import YAMLError
 
 from modelmill.errors import DeclarationError
 from modelmill.sources.address import why_missing
+from modelmill.specs.augmentation import AugmentationSpec
 from modelmill.specs.files import DeclarationFile, DeclarationFiles, Key, Kind, Problem, Whole, dotted, hint, locate
 from modelmill.specs.mlflow import MlflowSpec
 from modelmill.specs.registry import RegistrySpec
@@ -195,7 +196,8 @@ class ProductConfigLoader(OmegaConfigLoader):
             yield from _files("products", name, ("source",), product.source)
             yield from _files("products", name, ("cleaning", "benchmarks"), product.cleaning.benchmarks)
             for i, step in enumerate(product.augmentation.root):
-                for address in filter(None, [step.lexicon, *step.models]):
+                addresses = [step.lexicon, *step.models] if isinstance(step, AugmentationSpec) else []
+                for address in filter(None, addresses):
                     yield GivenAddress("products", name, ("augmentation", i), address)
         for name, backbone in self.declarations.backbones.items():
             if backbone.model:

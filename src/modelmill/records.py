@@ -11,6 +11,11 @@ RECORD = {"id": pl.String, "text": pl.String, "label": pl.String, "origin": pl.S
 """The columns of a table of records; `origin` is file:line. `group` and `time` come behind where they are declared."""
 
 
+IMAGE = "image"
+"""The column of an image, PNG or another file as it was given; such a record's text is the address of its pixels (see
+`images.address`), so what finds the same text finds the same image."""
+
+
 def labels_of(text: str, separator: str | None) -> list[str] | None:
     """Labels of a record that may have several, sorted, each once; None for what is no list of them.
 

@@ -119,10 +119,11 @@ def batches_of(*tables: AnyTable) -> Iterator[pl.DataFrame]:
 
 
 def pieces(table: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Slices of at most `BATCH_ROWS` rows and `BATCH_BYTES` of text, or of one row that has more; none of no rows."""
+    """Slices of at most `BATCH_ROWS` rows and `BATCH_BYTES`, or of one row that has more; none of no rows."""
     sizes = np.zeros(table.height, np.int64)
-    for column in table.select(pl.col(pl.String)):
-        sizes += column.str.len_bytes().fill_null(0).to_numpy()
+    for column in table.select(pl.col(pl.String, pl.Binary)):
+        lengths = column.bin.size() if column.dtype == pl.Binary else column.str.len_bytes()
+        sizes += lengths.fill_null(0).to_numpy()
     ends, start = np.cumsum(sizes), 0
     while start < table.height:
         full = int(np.searchsorted(ends, ends[start] - sizes[start] + BATCH_BYTES, "right"))

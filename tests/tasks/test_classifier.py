@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
 
 from modelmill.specs.training import FineTuningSpec
-from modelmill.tasks.text_classification import class_head
+from modelmill.tasks.class_task import class_head
 from modelmill.tasks.text_module import TextModule, step_factors
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.batches import mixed_batches, padded

@@ -11,8 +11,8 @@ from safetensors.numpy import load_file, save_file
 
 from modelmill.errors import DataError
 from modelmill.specs.training import FineTuningSpec
+from modelmill.tasks.class_task import class_head
 from modelmill.tasks.run import fine_tune, fine_tune_random_start
-from modelmill.tasks.text_classification import class_head
 from modelmill.tasks.text_task import new_model
 from modelmill.training.architectures import check_loaded
 from tests.conftest import Project

@@ -12,7 +12,7 @@ import torch
 
 from modelmill.errors import UserError
 from modelmill.specs.training import FineTuningSpec
-from modelmill.tasks.text_classification import class_head
+from modelmill.tasks.class_task import class_head
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.free_memory import free_memory
 from tests.training.models import classifier, texts

@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from modelmill.specs.training import FineTuningSpec, PretrainingTrainingSpec
-from modelmill.tasks.text_classification import class_head
+from modelmill.tasks.class_task import class_head
 from modelmill.tokenization.tokens import Tokens
 from modelmill.training.causal import CausalLm
 from modelmill.training.fit import FitPlan, fit

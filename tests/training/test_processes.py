@@ -25,8 +25,8 @@ from modelmill.errors import DataError, UserError
 from modelmill.specs.backbone import PretrainingSpec
 from modelmill.specs.task import TaskSpec
 from modelmill.specs.training import FineTuningSpec, TokenizationSpec
+from modelmill.tasks.class_task import class_head
 from modelmill.tasks.run import encode, fine_tune
-from modelmill.tasks.text_classification import class_head
 from modelmill.tasks.text_module import TextModule
 from modelmill.training.checkpoints_module import Checkpoints
 from modelmill.training.failures import SHUTDOWN, first_failure, tell, tell_ends

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from modelmill.augmentation.copies import copy_id, plan_copies
 from modelmill.errors import DataError, UserError
+from modelmill.images import Pixels
 from modelmill.specs.image_augmentation import IN_COLOUR, ImageAugmentations, ImageAugmentationSpec
-
-Pixels = NDArray[np.uint8]
 
 LEAST_SIDE = {"blur": 2, "rand_augment": 3}
 """Pixels of the shorter side that a kind's filters need; `rand_augment` may sharpen. Others need one."""

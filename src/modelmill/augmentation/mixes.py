@@ -6,7 +6,7 @@ mixup: Zhang et al. 2017, arXiv:1710.09412. cutmix: Yun et al. 2019, arXiv:1905.
 import numpy as np
 from numpy.typing import NDArray
 
-from modelmill.augmentation.images import Pixels
+from modelmill.images import Pixels
 from modelmill.specs.image_augmentation import MIXES, ImageAugmentationSpec
 
 Shares = NDArray[np.float64]

@@ -5,8 +5,9 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from modelmill.augmentation.images import ImageCopies, Pixels
+from modelmill.augmentation.images import ImageCopies
 from modelmill.augmentation.mixes import mix_images
+from modelmill.images import Pixels
 from modelmill.specs.image_augmentation import ImageAugmentations
 
 COLUMNS = 8

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from modelmill.cleaning.rejects import Sorted, sort_out
 from modelmill.errors import DataError
-from modelmill.records import labels_of
+from modelmill.images import why_unreadable
+from modelmill.records import IMAGE, labels_of
 from modelmill.specs.source import ContractSpec
 
 if TYPE_CHECKING:
     from pandera.api.polars.container import DataFrameSchema
 
 REPEATED = "id occurs before"
+UNREADABLE = "image cannot be read"
 
 
 class ContractStep:
@@ -42,7 +44,8 @@ class ContractStep:
         first, last = np.searchsorted(self._repeated, [self._total, self._total + records.height])
         reasons = dict.fromkeys((self._repeated[first:last] - self._total).tolist(), REPEATED)
         reasons |= _reasons(records, self._contract, self._labelled)
-        result = sort_out(records, self.name, reasons)
+        broken = _broken_images(records)
+        result = sort_out(records, self.name, reasons | dict.fromkeys(broken, UNREADABLE), broken)
         self._total += records.height
         self._rejected += result.rejects.height
         self._with_label += records.height - records["label"].null_count()
@@ -125,6 +128,14 @@ def _of_classes(contract: ContractSpec) -> list[tuple[str, pl.Expr]]:
 
     rules = [("label is no list of labels", each(lambda labels: True))]
     return rules if allowed is None else [*rules, (message, each(lambda labels: {*labels} <= {*allowed}))]
+
+
+def _broken_images(records: pl.DataFrame) -> dict[int, str]:
+    """Row number of each image that gave no pixels, and why."""
+    if IMAGE not in records.columns:
+        return {}
+    rows = (records["text"].is_null() & records[IMAGE].is_not_null()).arg_true()
+    return {row: why_unreadable(data) or "" for row, data in zip(rows, records[IMAGE][rows], strict=True)}
 
 
 def _reasons(records: pl.DataFrame, contract: ContractSpec, labelled: bool) -> dict[int, str]:

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
+from polars import selectors
 
 from modelmill.files import written_aside
 from modelmill.tables import TableFile
@@ -39,7 +40,8 @@ class LargeTable(AbstractDataset[TableFile, TableFile]):
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """The first rows."""
-        table = pl.scan_parquet(self._filepath, glob=False, hive_partitioning=False).head(nrows).collect()
+        rows = pl.scan_parquet(self._filepath, glob=False, hive_partitioning=False).head(nrows)
+        table = rows.select(~selectors.binary()).collect()  # JSON has no bytes
         content = {
             "index": list(range(table.height)),
             "columns": table.columns,

@@ -28,7 +28,7 @@ def model_card(
         _results(report),
         *task.card(report),
         _comparison(report, spec.task.metrics[report["metric"]]),
-        _data(cleaning, report, spec),
+        _data(cleaning, report, spec, backbone),
         _training(training, spec, backbone),
         _declared("Limitations", spec.card.limitations),
         _declared("Owner", spec.card.owner),
@@ -64,7 +64,7 @@ def _comparison(report: dict[str, Any], direction: Better) -> str:
     return f"## Comparison\n\n{table}"
 
 
-def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec) -> str:
+def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec, backbone: BackboneSpec) -> str:
     steps = [
         [
             step["step"],
@@ -78,6 +78,7 @@ def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec) -
     leaks = report["leaks"]
     corpus = leaks["in_backbone_corpus"]
     known = "not known (the backbone was not made here)" if corpus is None else str(corpus)
+    known = "it has none" if backbone.architecture else known
     if start := leaks.get("not_looked_in"):
         known += f" (not looked in: what `{start}`, which it goes on from, was pretrained on)"
     leak_lines = (
@@ -94,17 +95,20 @@ def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec) -
 
 
 def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpec) -> str:
-    origin = f"taken from `{backbone.model}`" if backbone.model else "pretrained by this project"
+    made = "pretrained by this project" if backbone.pretraining else "from a random start"
+    origin = f"taken from `{backbone.model}`" if backbone.model else made
+    images = training["batch_images"]
+    unit, batch = ("images", images) if images else ("tokens", training["batch_tokens"])
     described = f" {backbone.description}" if backbone.description else ""
     licence = backbone.licence or "not declared"
     memory = "" if training["peak_memory_mb"] is None else f", {training['peak_memory_mb']} MiB"
     return (
         f"## Training\n\nBackbone `{spec.backbone}` ({origin}; licence: {licence}).{described}\n\n"
         f"{training['steps']} steps in {training['epochs']} epochs, {training['examples']} records, "
-        f"{training['tokens']} tokens, {training['seconds']:.0f} s, {training['precision']}, "
-        f"{training['tokens_per_second']} tokens a second ({training['share_of_peak']:.0%} of the machine's peak)"
+        f"{training['tokens']} {unit}, {training['seconds']:.0f} s, {training['precision']}, "
+        f"{training['tokens_per_second']} {unit} a second ({training['share_of_peak']:.0%} of the machine's peak)"
         f"{memory}; learning rate {training['learning_rate']:g}, "
-        f"{training['batch_tokens']} tokens a batch, in {training['micro_batches']} piece(s), seed {training['seed']}. "
+        f"{batch} {unit} a batch, in {training['micro_batches']} piece(s), seed {training['seed']}. "
         f"The weights of the epoch with the best validation {training['monitor']} ({training['best']:.3f}) are kept. "
         f"{training['trained_parameters']} parameters were trained; the model has {training['parameters']}."
         f"{_options(training)}"
@@ -114,6 +118,15 @@ def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpe
 def _options(training: dict[str, Any]) -> str:
     """What was declared otherwise than by default, as far as the sentences before do not say it."""
     defaults = FineTuningSpec().model_dump(mode="json")
-    told = {"checkpoint_minutes", "learning_rate", "batch_tokens", "max_epochs", "precision", "seed", "micro_batches"}
+    told = {
+        "checkpoint_minutes",
+        "learning_rate",
+        "batch_tokens",
+        "batch_images",
+        "max_epochs",
+        "precision",
+        "seed",
+        "micro_batches",
+    }
     chosen = [f"`{key}: {training[key]}`" for key in defaults if key not in told and training[key] != defaults[key]]
     return f" Declared otherwise than by default: {', '.join(chosen)}." if chosen else ""

@@ -85,7 +85,7 @@ def leak_report(
         model: the model folder; it knows what it was trained on.
         train: training records, augmented.
         test: test records.
-        backbone: its folder, which knows its corpora; None when it was not made here.
+        backbone: its folder, which knows its corpora, or that it has none; None when it was not made here.
         corpora: records that it was pretrained on; then those of the backbone that it goes on from, and so on.
 
     Returns:

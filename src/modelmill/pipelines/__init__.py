@@ -31,12 +31,14 @@ def product_pipeline(name: str, declared: Declarations) -> Pipeline:
         if declared.backbones[one].pretraining:
             inputs[f"corpus_{i}"] = f"{one}_corpus"
     corpora = [name for name in inputs if name != "backbone"]
+    known = bool(corpora or declared.backbones[spec.backbone].architecture)
+    read = corpora if known else None
     stages = {
         "data_cleaning": data_cleaning.for_product(),
-        "augmentation": augmentation.for_product(),
+        "augmentation": augmentation.for_product(images="image" in spec.task.reads),
         "tokenization": tokenization.for_product(),
         "fine_tuning": fine_tuning.for_product(random_start=random_start),
-        "evaluation": evaluation.for_product(target=spec.task.target, random_start=random_start, corpora=corpora),
+        "evaluation": evaluation.for_product(target=spec.task.target, random_start=random_start, corpora=read),
         "registration": registration.for_product(),
     }
     declarations = {"params:product": f"params:{name}", "params:backbone": f"params:{spec.backbone}"}
@@ -48,7 +50,8 @@ def backbone_pipeline(name: str, declared: Declarations) -> Pipeline:
     pretrained = declared.backbones[name].pretraining
     outputs = {"backbone": f"{name}_backbone"}
     if pretrained is None:
-        return _assemble(name, {"pretraining": pretraining.fetch()}, outputs=outputs)
+        made = pretraining.untrained() if declared.backbones[name].architecture else pretraining.fetch()
+        return _assemble(name, {"pretraining": made}, outputs=outputs)
     givers = pretrained.corpus.products
     users = [
         product for product, spec in declared.products.items() if name in ancestry(spec.backbone, declared.backbones)

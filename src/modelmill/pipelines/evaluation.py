@@ -9,18 +9,19 @@ from modelmill.specs.source import Target
 from modelmill.tasks.run import plot_answers, predict, predict_baselines
 
 
-def for_product(*, target: Target, random_start: bool, corpora: list[str]) -> Pipeline:
+def for_product(*, target: Target, random_start: bool, corpora: list[str] | None) -> Pipeline:
     """model + test -> predictions -> metrics, figures, card.
 
     Args:
         target: what the model answers with.
         random_start: whether there is a control to judge too.
-        corpora: of the backbone and of those that it goes on from, as far as they were made here.
+        corpora: of the backbone and of those that it goes on from, as far as they were made here; None when what it has
+            read is not known.
     """
     metrics = "metrics_without_control" if random_start else "metrics"
     judged = ["params:task", "predictions", "baseline_predictions", "leaks", "params:evaluation"]
     reports = ["metrics", "training_report", "cleaning_report"]
-    pretrained_on = ["backbone", *corpora] if corpora else []
+    pretrained_on = [] if corpora is None else ["backbone", *corpora]
     nodes = [
         Node(predict, ["model", "test"], "predictions", name="predict"),
         Node(

@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from modelmill.evaluation.figures import curve_points, learning_curves
 from modelmill.training.fetch import fetch_backbone
+from modelmill.training.image_architectures import untrained_backbone
 from modelmill.training.pretrain import pretrain
 
 
@@ -17,6 +18,11 @@ def for_backbone(*, goes_on: bool) -> Pipeline:
             Node(curve_points, "curves", "curve_points", name="list_curve_points"),
         ]
     )
+
+
+def untrained() -> Pipeline:
+    """an architecture -> backbone with random weights."""
+    return Pipeline([Node(untrained_backbone, "params:architecture", "backbone", name="make")])
 
 
 def fetch() -> Pipeline:

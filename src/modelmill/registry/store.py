@@ -193,7 +193,9 @@ def _log_model(model: Path, example: "pl.DataFrame") -> Any:
     task = task_of(product["task"])
     sides = (task.inputs, task.answer_columns(product))
     inputs, answers = (Schema([ColSpec(kind, name) for name, kind in side]) for side in sides)
-    shown = example.head(EXAMPLES).select(pl.col(name).str.slice(0, 200) for name, _ in task.inputs)
+    shown = example.head(EXAMPLES).select(
+        pl.col(name).str.slice(0, 200) if kind == "string" else pl.col(name) for name, kind in task.inputs
+    )
     package, packages = Path(modelmill.__file__).parent, sorted({*SERVING_PACKAGES, *task.packages})
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder) / "requirements.txt"

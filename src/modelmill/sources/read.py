@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,9 +13,10 @@ from modelmill.database import repeated_ids
 from modelmill.errors import SourceError
 from modelmill.files import scratch, scratch_folder
 from modelmill.progress import bar
-from modelmill.records import RECORD
+from modelmill.records import IMAGE, RECORD
 from modelmill.sources.address import locate_files, verify_sha256
 from modelmill.sources.formats import LINE, read_hub, reader_of
+from modelmill.sources.pictures import reader_of_images
 from modelmill.specs.cleaning import CleaningSpec
 from modelmill.specs.source import RangeSpec, Sources, SourceSpec
 from modelmill.tables import TableFile, TableWriter
@@ -49,8 +51,12 @@ def read_sources(sources: Sources, cleaning: CleaningSpec, root: str) -> tuple[T
         DataError: when the key for personal data is not there.
     """
     key = cleaning.privacy.secret() if cleaning.privacy else None
-    schema = {**RECORD, **{name: pl.String for name in EXTRAS if any(getattr(s.columns, name) for s in sources.root)}}
+    schema: dict[str, Any] = {
+        **RECORD,
+        **{name: pl.String for name in EXTRAS if any(getattr(s.columns, name) for s in sources.root)},
+    }
     schema |= {PART: pl.String} if sources.parts else {}
+    schema |= {IMAGE: pl.Binary} if any(source.holds_images for source in sources.root) else {}
     digests: dict[str, str] = {}
     with scratch(root) as working:
         with TableWriter(working / "read.parquet", {**schema, **GIVEN}) as read:
@@ -79,7 +85,7 @@ def _read(source: SourceSpec, root: Path, digests: dict[str, str]) -> Iterator[p
         return
     files = locate_files(source.files, root)
     digests |= verify_sha256(files, source.sha256, source.files)
-    reader = reader_of(source)
+    reader = reader_of_images(source) if source.holds_images else reader_of(source)
     packed = any(file.path.suffix.lower() == ".gz" for file in files)
     total = None if packed else sum(file.path.stat().st_size for file in files)
     with bar(f"reading {source.files}", total, "bytes") as shown:
@@ -109,6 +115,7 @@ def _as_records(table: pl.DataFrame, source: SourceSpec, shown: str, label: str 
         pl.format("{}:{}", pl.lit(shown), pl.col(LINE)).alias("origin"),
         *(pl.col(str(column)).cast(pl.String).alias(ours) for ours, column in extras.items()),
         *([pl.lit(source.part, pl.String).alias(PART)] if source.part else []),
+        *([pl.col(IMAGE)] if source.holds_images else []),
     )
 
 

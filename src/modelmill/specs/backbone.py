@@ -160,23 +160,77 @@ def which_go_together() -> str:
     return "; ".join(f"{objective} goes with {', '.join(kinds)}" for objective, kinds in GOES_WITH.items())
 
 
+class OfImages(Spec):
+    """What all architectures for images have."""
+
+    channels: Literal[1, 3] = Field(3, description="1: grey, 3: RGB; images are brought to it")
+    seed: int = Field(0, ge=0, description="of the random weights")
+
+
+Sizes = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+
+
+class ResNetSpec(OfImages):
+    """A residual network (He et al. 2015, arXiv:1512.03385). Its stem makes images a quarter as wide and high."""
+
+    kind: Literal["resnet"]
+    stem: int = Field(64, ge=1, description="channels behind the stem")
+    widths: Sizes = Field([64, 128, 256, 512], description="channels of each stage; all but the first halve the sides")
+    depths: Sizes = Field([2, 2, 2, 2], description="blocks of each stage")
+    block: Literal["basic", "bottleneck"] = "basic"
+
+    @model_validator(mode="after")
+    def _stages(self) -> Self:
+        if len(self.widths) != len(self.depths):
+            raise ValueError(f"{len(self.widths)} widths and {len(self.depths)} depths; each stage has one of both")
+        return self
+
+
+class ViTSpec(OfImages):
+    """A vision transformer (Dosovitskiy et al. 2020, arXiv:2010.11929); it reads images of one size."""
+
+    kind: Literal["vit"]
+    side: int = Field(224, ge=1, description="pixels of a side of the images, which are brought to it")
+    patch: int = Field(16, ge=1, description="pixels of a side of a patch")
+    layers: int = Field(12, ge=1)
+    hidden: int = Field(192, ge=1)
+    heads: int = Field(3, ge=1)
+    intermediate: int = Field(768, ge=1)
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.hidden % self.heads or self.side % self.patch:
+            raise ValueError("`hidden` must be a multiple of `heads`, and `side` of `patch`")
+        return self
+
+
+ImageArchitecture = Annotated[ResNetSpec | ViTSpec, Field(discriminator="kind")]
+
+
 class BackboneSpec(Spec):
-    """A pretrained model that products share: taken from somewhere (`model`), or made here (`pretraining`)."""
+    """A model that products share: taken from somewhere (`model`), pretrained here (`pretraining`), or, for images,
+    one that has seen nothing (`architecture`).
+    """
 
     description: str = ""
     licence: Licence | None = Field(None, description="of the weights: an SPDX expression, such as `Apache-2.0`")
     model: str | None = Field(
         None,
-        description="folder, `package://NAME/folder` or `hf://OWNER/NAME` with safetensors and a tokenizer",
+        description="folder, `package://NAME/folder` or `hf://OWNER/NAME` with safetensors and a tokenizer, or for "
+        "images a preprocessor_config.json",
     )
     sha256: dict[str, str] = Field(default_factory=dict, description="file name: its SHA-256, checked when given")
     pretraining: PretrainingSpec | None = None
+    architecture: ImageArchitecture | None = Field(None, description="for images, from a random start")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.model is None) == (self.pretraining is None):
-            raise ValueError("give either `model` (take it from somewhere) or `pretraining` (make it here)")
-        if self.sha256 and self.pretraining:
+        if [self.model, self.pretraining, self.architecture].count(None) != 2:
+            raise ValueError(
+                "give one of `model` (take it from somewhere), `pretraining` (make it here) and `architecture` (for "
+                "images, from a random start)"
+            )
+        if self.sha256 and not self.model:
             raise ValueError("`sha256` belongs to `model`; a backbone that is made here has none")
         return self
 

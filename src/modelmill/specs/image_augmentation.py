@@ -1,4 +1,4 @@
-"""Altered copies of images. No task reads images yet, so no product can declare this, and no schema holds it."""
+"""Altered copies of images."""
 
 from typing import Annotated, Any, Literal, Self
 

@@ -1,7 +1,7 @@
 """Our own kinds of task: what may be declared of each, and what it computes. `tasks/` has a file for each."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -149,10 +149,29 @@ class RegressionSpec(TaskSpec):
         return "number"
 
 
+class ImageClassificationSpec(TaskSpec):
+    """One of a few labels for each image."""
+
+    metrics: ClassVar[Mapping[str, Better]] = TextClassificationSpec.metrics
+    main_metric: ClassVar[str] = "accuracy"
+    implementation: ClassVar[str] = "modelmill.tasks.image_classification:ImageClassification"
+
+    kind: Literal["image_classification"] = "image_classification"
+    size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = Field(
+        None, description="height and width that images are brought to; default: the backbone's, or that which all have"
+    )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Images."""
+        return ("image",)
+
+
 KINDS: dict[str, type[TaskSpec]] = {
     "text_classification": TextClassificationSpec,
     "text_generation": TextGenerationSpec,
     "multilabel_classification": MultilabelClassificationSpec,
     "ordinal_classification": OrdinalClassificationSpec,
     "regression": RegressionSpec,
+    "image_classification": ImageClassificationSpec,
 }

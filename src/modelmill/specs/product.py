@@ -1,12 +1,22 @@
 """What may be declared of a product: `conf/<env>/products/*.yml`."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SerializeAsAny, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    StringConstraints,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)  # fmt: skip
 
 from modelmill.specs.augmentation import Augmentations
 from modelmill.specs.base import OneOrMore, Share, Spec
 from modelmill.specs.cleaning import CleaningSpec
+from modelmill.specs.image_augmentation import ImageAugmentations
+from modelmill.specs.of_images import BATCH, reads_images_alone, why_not_of_images
 from modelmill.specs.source import ContractSpec, Sources
 from modelmill.specs.split import SplitSpec
 from modelmill.specs.task import TaskSpec
@@ -62,15 +72,21 @@ class ProductSpec(Spec):
     backbone: str
     contract: ContractSpec = Field(ContractSpec(), validate_default=True)
     cleaning: CleaningSpec = CleaningSpec()
-    split: SplitSpec = SplitSpec()
-    augmentation: Augmentations = Augmentations([])
+    split: SplitSpec = Field(SplitSpec(), validate_default=True)
+    augmentation: Augmentations | ImageAugmentations = Field(Augmentations([]), validate_default=True)
     tokenization: TokenizationSpec = TokenizationSpec()
-    training: FineTuningSpec = FineTuningSpec()
+    training: FineTuningSpec = Field(FineTuningSpec(), validate_default=True)
     evaluation: EvaluationSpec = Field(EvaluationSpec(), validate_default=True)
     gates: dict[str, Annotated[list[GateSpec], OneOrMore()]] = Field(
         default_factory=dict, description="by stage of `registry.yml` whose gate `floors` asks them"
     )
     card: CardSpec = CardSpec()
+
+    @model_validator(mode="after")
+    def _of_what_it_reads(self) -> Self:
+        if found := "; ".join(why_not_of_images(self)):
+            raise ValueError(found)
+        return self
 
     @model_validator(mode="after")
     def _columns_to_split_by(self) -> Self:
@@ -151,6 +167,30 @@ class ProductSpec(Spec):
         labels = task.ordered_labels or value.labels
         follows = {"target": task.target, "separator": task.between_labels, "labels": labels}
         return value.model_copy(update=follows)
+
+    @field_validator("split")
+    @classmethod
+    def _images_are_not_near(cls, value: SplitSpec, info: ValidationInfo) -> SplitSpec:
+        task = info.data.get("task")
+        declared = "near_duplicates" in value.model_fields_set
+        if task and reads_images_alone(task.reads) and not declared:
+            return value.model_copy(update={"near_duplicates": None})
+        return value
+
+    @field_validator("augmentation", mode="wrap")
+    @classmethod
+    def _copies_of_what_it_reads(cls, value: Any, _: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        task = info.data.get("task")
+        kind = ImageAugmentations if task and reads_images_alone(task.reads) else Augmentations
+        return kind.model_validate(value.root if isinstance(value, Augmentations | ImageAugmentations) else value)
+
+    @field_validator("training")
+    @classmethod
+    def _batch_of_images(cls, value: FineTuningSpec, info: ValidationInfo) -> FineTuningSpec:
+        task = info.data.get("task")
+        if task and "image" in task.reads and value.batch_images is None:
+            return value.model_copy(update={"batch_images": BATCH})
+        return value
 
     @field_validator("evaluation")
     @classmethod

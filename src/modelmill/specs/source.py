@@ -10,7 +10,12 @@ from pydantic import BeforeValidator, Field, RootModel, field_validator, model_v
 from modelmill.specs.base import OneOrMore, Share, Spec
 from modelmill.specs.download import DownloadSpec
 
-Format = Literal["lines", "documents", "csv", "tsv", "orange_tab", "jsonl", "parquet", "pos_tagged", "pickle"]
+Format = Literal[
+    "lines", "documents", "csv", "tsv", "orange_tab", "jsonl", "parquet", "pos_tagged", "pickle",
+    "images", "idx", "pixels",
+]  # fmt: skip
+IMAGES: frozenset[Format] = frozenset({"images", "idx", "pixels"})
+"""Formats whose records are images."""
 Part = Literal["train", "validation", "test"]
 
 SUFFIXES: dict[str, Format] = {
@@ -20,6 +25,9 @@ SUFFIXES: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".parquet": "parquet",
     ".pkl": "pickle",
+    ".png": "images",
+    ".jpg": "images",
+    ".jpeg": "images",
 }
 
 
@@ -90,8 +98,14 @@ class SourceSpec(Spec):
         ColumnsSpec(), description="our name: the column's name (or place, from 0) in the file"
     )
     encoding: str = "utf-8"
-    header: bool = Field(True, description="csv and tsv: the first row names the columns; else `columns` gives places")
+    header: bool = Field(
+        True, description="csv, tsv and pixels: the first row names the columns; else `columns` gives places"
+    )
     quotes: bool = Field(True, description="csv and tsv: a field may stand in quotes; else a quote is text")
+    shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = Field(
+        None, description="pixels: height and width of the image that the first columns of a row are, row by row"
+    )
+    white: Annotated[int, Field(ge=1)] | None = Field(None, description="pixels: the number of white; black is 0")
     labels_from: dict[Label, RangeSpec] = Field(
         default_factory=dict,
         description="label: which numbers of the label's column have it; others stay as they are, for "
@@ -124,10 +138,15 @@ class SourceSpec(Spec):
         if not self.from_hub and self.format is None and self.suffix not in SUFFIXES:
             raise ValueError(
                 f"cannot tell the format from '{self.files}'; add `format:` (lines, documents, csv, tsv, "
-                "orange_tab, jsonl, parquet, pos_tagged or pickle)"
+                "orange_tab, jsonl, parquet, pos_tagged, pickle, images, idx or pixels)"
             )
-        if not (self.header and self.quotes) and (self.from_hub or self.resolved_format not in ("csv", "tsv")):
-            raise ValueError("`header` and `quotes` are of csv and tsv; leave them out")
+        kind = None if self.from_hub else self.resolved_format
+        if (not self.header and kind not in ("csv", "tsv", "pixels")) or not (self.quotes or kind in ("csv", "tsv")):
+            raise ValueError("`header` and `quotes` are of csv and tsv, `header` of pixels too; leave them out")
+        if (self.shape is not None, self.white is not None) != (kind == "pixels",) * 2:
+            raise ValueError("`format: pixels` needs `shape` and `white`, which no other format has")
+        if self.holds_images and self.columns.text is not None:
+            raise ValueError("an image has no text; leave out `columns.text`")
         return self
 
     @model_validator(mode="after")
@@ -157,6 +176,11 @@ class SourceSpec(Spec):
     def resolved_format(self) -> Format:
         """The declared format, or the one that the address tells; files only."""
         return self.format or SUFFIXES[self.suffix]
+
+    @property
+    def holds_images(self) -> bool:
+        """Whether the records are images."""
+        return not self.from_hub and self.resolved_format in IMAGES
 
     @property
     def from_hub(self) -> bool:

@@ -92,6 +92,9 @@ class FineTuningSpec(OptimizerSpec):
 
     max_epochs: int = Field(3, ge=1)
     batch_tokens: int = Field(4096, ge=16, description="tokens of a batch, padding included")
+    batch_images: int | None = Field(
+        None, ge=2, description="images of a batch, 128 unless declared; texts go by `batch_tokens`"
+    )
     accumulate: int = Field(1, ge=1, description="batches to a step; each record weighs the same in it")
     schedule: Schedule = Field(
         "linear", description="how the rate falls to zero after warm-up; one_cycle: it rises from 1/25, by cosines"

@@ -1,5 +1,6 @@
 """What a model of texts must beat: the majority label, and linear models on n-grams."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from modelmill import images
 from modelmill.augmentation.units import has_no_spaces
+from modelmill.records import IMAGE
 
 STRENGTHS = (1.0, 10.0)
 """Inverse regularisation to choose from, on the validation split."""
@@ -19,19 +22,16 @@ def majority_probabilities(train: pl.Series, labels: Sequence[str], items: int) 
     return np.tile(np.array([counts[label] for label in labels]) / len(train), (items, 1))
 
 
-def linear_probabilities(
-    train: pl.DataFrame, validation: pl.DataFrame, texts: pl.Series, labels: Sequence[str]
-) -> NDArray[np.float64]:
+def linear_probabilities(train: pl.DataFrame, validation: pl.DataFrame, texts: pl.Series) -> NDArray[np.float64]:
     """TF-IDF n-grams (1-3 characters where a script has no spaces, else 1-2 words) and logistic regression.
 
     Args:
         train: columns text and label.
         validation: the same; by it the strength of the regularisation is chosen.
         texts: to be answered.
-        labels: those of the training records, sorted.
 
     Returns:
-        probabilities (texts, labels).
+        probabilities (texts, labels), labels of the training records sorted.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -40,7 +40,6 @@ def linear_probabilities(
     x_validation = vectorizer.transform(validation["text"].to_list())
     candidates = [LogisticRegression(C=strength, max_iter=500).fit(x_train, train["label"]) for strength in STRENGTHS]
     best = max(candidates, key=lambda model: model.score(x_validation, validation["label"]))
-    assert [*best.classes_] == [*labels]
     probabilities: NDArray[np.float64] = best.predict_proba(vectorizer.transform(texts.to_list()))
     return probabilities
 
@@ -101,3 +100,41 @@ def ngrams(texts: pl.Series) -> Any:
         max_features=200_000,
         sublinear_tf=True,
     )
+
+
+MOST_IMAGES, LONGEST_SIDE = 10_000, 32
+"""Training images that the linear model reads, and pixels of the sides they are brought to: more take minutes."""
+
+
+def linear_pixel_probabilities(
+    train: pl.DataFrame, validation: pl.DataFrame, test: pl.DataFrame, labels: Sequence[str]
+) -> NDArray[np.float64]:
+    """Logistic regression on pixels: grey where the first image is, at most `LONGEST_SIDE` a side.
+
+    Args:
+        train: columns image and label; `MOST_IMAGES` of them, drawn, are read.
+        validation: the same; by it the strength of the regularisation is chosen.
+        test: column image, to be answered.
+        labels: those of the training records, sorted.
+
+    Returns:
+        probabilities (images, labels); 0 of a label that was not drawn.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    height, width, channels = images.decoded(train[IMAGE][0]).shape
+    size = min(LONGEST_SIDE, height), min(LONGEST_SIDE, width)
+
+    def pixels(records: pl.DataFrame) -> NDArray[np.float32]:
+        found = images.stacked(records[IMAGE].to_list(), channels, size)
+        flat: NDArray[np.float32] = (found / 255).astype(np.float32).reshape(len(found), -1)
+        return flat
+
+    drawn = train.sample(min(MOST_IMAGES, train.height), seed=0)
+    x_train, x_validation = pixels(drawn), pixels(validation)
+    with warnings.catch_warnings(action="ignore"):  # a baseline may stop before the last digit
+        fitted = [LogisticRegression(C=s / 100, max_iter=100).fit(x_train, drawn["label"]) for s in STRENGTHS]
+    best = max(fitted, key=lambda model: model.score(x_validation, validation["label"]))
+    probabilities = np.zeros((test.height, len(labels)))
+    probabilities[:, [labels.index(label) for label in best.classes_]] = best.predict_proba(pixels(test))
+    return probabilities

@@ -8,8 +8,11 @@ from pathlib import Path
 from modelmill.errors import SourceError
 from modelmill.sources.address import HUB, LocatedFile, local_path, verify_sha256
 
-NEEDED = ("config.json", "*.safetensors", "tokenizer*")
-WANTED = (*NEEDED, "*.safetensors.index.json", "vocab*", "merges.txt", "special_*", "added_tokens.json", "*.model")
+NEEDED = ("config.json", "*.safetensors")
+READERS = ("tokenizer*", "preprocessor_config.json")
+"""What says how texts or images are read; one is needed."""
+VOCABULARIES = ("vocab*", "merges.txt", "special_*", "added_tokens.json", "*.model")
+WANTED = (*NEEDED, *READERS, "*.safetensors.index.json", *VOCABULARIES)
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ def fetch_backbone(model: str, sha256: dict[str, str], root: str) -> FetchedBack
     if not folder.is_dir():
         raise SourceError(f"{model}: there is no such folder; correct `model` in the backbone's declaration.")
     missing = [pattern for pattern in NEEDED if not any(folder.glob(pattern))]
+    if not any(found for pattern in READERS for found in folder.glob(pattern)):
+        missing.append(" or ".join(READERS))
     if missing:
         raise SourceError(
             f"{model}: the folder lacks {', '.join(missing)}.\n"

@@ -82,7 +82,8 @@ def _rewirings(loader: ProductConfigLoader) -> Iterator[tuple[tuple[str, ...], d
     for name, backbone in backbones.items():
         if backbone.pretraining is None:
             made = {"corpus": {"products": sorted(products)}}
-            yield (name, "pretraining"), {"model": None, "sha256": {}, "pretraining": made}
+            given: dict[str, Any] = {"model": None, "sha256": {}, "architecture": None}
+            yield (name, "pretraining"), {**given, "pretraining": made}
             continue
         others = sorted({*products} - {*backbone.pretraining.corpus.products})
         yield (name, "pretraining", "corpus", "products"), {"products": others}

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from modelmill.registry.exports.facts import Facts
+from modelmill.specs.task import TaskSpec
 
 SPDX = re.compile(r"[\w.+()-]+( (AND|OR|WITH) [\w.+()-]+)*")
 """The form of an SPDX expression; anything else is a licence by its name."""
@@ -75,7 +76,7 @@ def _parameters(facts: Facts, data: list[str]) -> dict[str, Any]:
         **_given("architectureFamily", facts.config.get("model_type")),
         **_given("modelArchitecture", kinds[0] if kinds else None),
         "datasets": [{"ref": ref} for ref in data],
-        "inputs": [{"format": "text"}],
+        "inputs": [{"format": name} for name in _reads(facts)],
         "outputs": [{"format": one} for one in _outputs(facts)],
     }
 
@@ -94,6 +95,10 @@ def _outputs(facts: Facts) -> list[str]:
         f"{column['name']} ({column.get('type', 'any')}){labels if column['name'] == 'label' else ''}"
         for column in columns
     ]
+
+
+def _reads(facts: Facts) -> tuple[str, ...]:
+    return TaskSpec.model_validate(facts.own.get("task", "text_classification")).reads
 
 
 def _metrics(facts: Facts) -> list[dict[str, Any]]:

@@ -106,7 +106,12 @@ def example_records(model: Path, task: Task) -> pl.DataFrame | None:
         return None
     if not all(isinstance(value, str) for row in example["data"] for value in row):
         return None
-    return pl.DataFrame(example["data"], schema=dict.fromkeys(names, pl.String), orient="row")
+    table = pl.DataFrame(example["data"], schema=dict.fromkeys(names, pl.String), orient="row")
+    encoded = [name for name, kind in task.inputs if kind == "binary"]  # JSON has no bytes: MLflow writes base64
+    try:
+        return table.with_columns(pl.col(encoded).str.replace_all("\n", "").str.decode("base64"))
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def _why_no_answers(table: pl.DataFrame, task: Task, product: dict[str, Any]) -> str | None:
@@ -120,7 +125,8 @@ def compared(example: pl.DataFrame, answers: pl.DataFrame, predictions: Path) ->
     """How many answers can be compared with the evaluation's, whose first ones they are, and how far their numbers are
     apart: those beyond 1 in shares of themselves.
     """
-    whole = example.select(pl.all_horizontal(pl.all().str.len_chars() < CUT)).to_series()
+    cut = [pl.lit(True), *(pl.col(name).str.len_chars() < CUT for name in example.select(pl.col(pl.String)).columns)]
+    whole = example.with_columns(pl.all_horizontal(cut).alias("whole"))["whole"]
     former = pl.read_parquet(predictions).head(example.height).filter(whole)
     former = former.drop("label", strict=False).rename({"predicted": "label"}, strict=False)
     names = [name for name in former.columns if name in answers.columns and former[name].dtype == pl.Float64]
