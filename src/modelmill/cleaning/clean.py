@@ -46,7 +46,8 @@ def clean_product(raw: TableFile, contract: ContractSpec, cleaning: CleaningSpec
         Rules(cleaning),
         *_last_steps(cleaning, root),
     ]
-    return _clean([raw], steps, cleaning, root, labelled=True)
+    same = INTERACTION if contract.target == "next" else TEXT
+    return _clean([raw], steps, cleaning, root, labelled=True, same=same)
 
 
 def clean_corpus(
@@ -68,6 +69,11 @@ def clean_corpus(
         *_last_steps(spec, root),
     ]
     return _clean([product_texts, raw], steps, spec, root, labelled=False)
+
+
+TEXT = pl.col("text")
+INTERACTION = pl.concat_str("group", "time", "text", separator="\n")
+"""What two records have in common that are one and the same; where either is missing, nothing."""
 
 
 def _with_places(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -93,7 +99,13 @@ def _last_steps(spec: CleaningSpec, root: str) -> list[Step]:
 
 
 def _clean(
-    tables: Sequence[AnyTable], steps: Sequence[Step], spec: CleaningSpec, root: str, *, labelled: bool
+    tables: Sequence[AnyTable],
+    steps: Sequence[Step],
+    spec: CleaningSpec,
+    root: str,
+    *,
+    labelled: bool,
+    same: pl.Expr = TEXT,
 ) -> Cleaned:
     from modelmill.cleaning.repeats import Repeats
 
@@ -114,7 +126,7 @@ def _clean(
                     books.enter(step.name, given, Counter(rejects["reason"].to_list()))
                     rejected.write(rejects)
                 judged.write(remaining)
-                repeats.add(remaining)
+                repeats.add(remaining.with_columns(same.fill_null(pl.col("id")).alias("text")))
         facts = {step.name: step.close() for step in steps}
         given = repeats.height
         for name in repeats.find():

@@ -62,7 +62,7 @@ class ProductSpec(Spec):
     backbone: str
     contract: ContractSpec = Field(ContractSpec(), validate_default=True)
     cleaning: CleaningSpec = CleaningSpec()
-    split: SplitSpec = SplitSpec()
+    split: SplitSpec = Field(SplitSpec(), validate_default=True)
     augmentation: Augmentations = Augmentations([])
     tokenization: TokenizationSpec = TokenizationSpec()
     training: FineTuningSpec = FineTuningSpec()
@@ -80,6 +80,37 @@ class ProductSpec(Spec):
         if column and any(getattr(source.columns, column) is None for source in self.source.root):
             raise ValueError(
                 f"`split: {{by: {column}}}` needs the column: name it in every source, `columns: {{{column}: NAME}}`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_sequence_for_each_user(self) -> Self:
+        if self.task.target != "next":
+            return self
+        needed = ("group", "time", "text", "label")
+        if any(getattr(source.columns, name) is None for source in self.source.root for name in needed):
+            raise ValueError(
+                f"{self.task.kind} reads what came after what: name in every source `columns: {{group: USER, time: "
+                "TIME, text: ITEM, label: ITEM}`; the item stands in histories (text) and is foretold (label)"
+            )
+        if self.split.by != "time":
+            raise ValueError(
+                f"{self.task.kind} foretells what comes later; say `split: {{by: time, validation_from: ..., "
+                "test_from: ...}`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rules_for_language_only(self) -> Self:
+        if self.task.reads_language:
+            return self
+        plain = CleaningSpec(memory_mb=self.cleaning.memory_mb).model_dump()
+        declared = [f"cleaning.{name}" for name, value in self.cleaning.model_dump().items() if value != plain[name]]
+        declared += ["augmentation"] if self.augmentation.root else []
+        if declared:
+            raise ValueError(
+                f"{', '.join(f'`{name}`' for name in declared)}: made for texts in a language, which {self.task.kind} "
+                "does not read; leave it out"
             )
         return self
 
@@ -132,6 +163,18 @@ class ProductSpec(Spec):
         if value.labels and task.target != "class":
             raise ValueError(f"`labels` names classes, but the labels of {task.kind} are {task.target}; leave it out")
         return value.model_copy(update={"target": task.target})
+
+    @field_validator("split")
+    @classmethod
+    def _near_duplicates_of_language(cls, value: SplitSpec, info: ValidationInfo) -> SplitSpec:
+        if "task" not in info.data or info.data["task"].reads_language:
+            return value
+        if value.near_duplicates and "near_duplicates" in value.model_fields_set:
+            raise ValueError(
+                "`near_duplicates`: made for texts in a language, which "
+                f"{info.data['task'].kind} does not read; leave it out"
+            )
+        return value.model_copy(update={"near_duplicates": None})
 
     @field_validator("evaluation")
     @classmethod

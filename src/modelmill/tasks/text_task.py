@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -23,6 +23,11 @@ from modelmill.training.fit import FitPlan, fit
 from modelmill.training.prepare import prepared
 from modelmill.training.processes import Made
 from modelmill.training.work import Work, clear
+
+if TYPE_CHECKING:
+    from modelmill.tasks.text_module import TextModule
+
+Vocabulary = tuple[Any, list[str]]
 
 BATCH_TOKENS = 8192
 """Tokens of a batch at prediction, padding included: about 100 MB of activations for a small encoder."""
@@ -64,8 +69,6 @@ class TextTask(Task):
         """See `Task.train`."""
         import pytorch_lightning as lightning
 
-        from modelmill.tasks.text_module import TextModule
-
         shards = TokenShards.load(tensors)
         tokenizer = load_tokenizer(backbone)
         shards.check_made_by(tokenizer)
@@ -73,9 +76,9 @@ class TextTask(Task):
         names: list[str] = shards.about["labels"]
         head = self.head(train, names, spec)
         lightning.seed_everything(spec.seed, verbose=False)
-        model = new_model(backbone, head, spec.dropout, random_start)
-        with prepared(model, spec, _used(model, [train, validation])) as sizes:
-            module = TextModule(model, train, spec, head)
+        model = self.new_model(backbone, head, spec.dropout, random_start)
+        with prepared(model, spec, self.used(model, [train, validation])) as sizes:
+            module = self.module(model, train, spec, head, (tokenizer, names))
             curves, report = fit(
                 module,
                 module.validation_batches(validation, BATCH_TOKENS),
@@ -94,6 +97,22 @@ class TextTask(Task):
         }
         report = {**training, **sizes, "monitor": head.monitor, **report}
         return curves, report, TrainedTextModel(model, tokenizer, product, checkpoints)
+
+    def new_model(self, backbone: Path, head: Head, dropout: float, random_start: bool) -> Any:
+        """A backbone with the head, in training mode: by default the head of transformers for classification."""
+        return new_model(backbone, head, dropout, random_start)
+
+    def module(
+        self, model: Any, train: Tokens, spec: FineTuningSpec, head: Head, vocabulary: "Vocabulary"
+    ) -> "TextModule":
+        """What trains the model; `vocabulary` is the tokenizer, and the names of the head's outputs."""
+        from modelmill.tasks.text_module import TextModule
+
+        return TextModule(model, train, spec, head)
+
+    def used(self, model: Any, splits: Sequence[Tokens]) -> NDArray[np.int64] | None:
+        """Ids whose embeddings are trained; None: all."""
+        return _used(model, splits)
 
     def predictor(self, model: Path) -> "TextPredictor":
         """See `Task.predictor`."""

@@ -54,7 +54,7 @@ def addresses_of(loader: ProductConfigLoader, owners: Collection[str] = ()) -> l
 
     nodes = all_pipelines(loader.declarations)["__default__"].nodes
     asked = [node for node in nodes if not owners or (node.namespace or "").partition(".")[0] in owners]
-    return [address for *_, address in loader.addresses_in(sections_looked_up(asked))]
+    return [given.address for given in loader.addresses_in(sections_looked_up(asked))]
 
 
 def own_stages_of(loader: ProductConfigLoader) -> dict[tuple[str, ...], frozenset[str]]:
