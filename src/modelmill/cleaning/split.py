@@ -174,14 +174,19 @@ GIVEN_REMEDY = "it is the sources' own: look among the rejects, or list in `cont
 def _check_parts(parts: dict[str, pl.DataFrame], clean: pl.DataFrame, split: SplitSpec, given: Collection[str]) -> None:
     labels = set(clean["label"])
     for name, part in parts.items():
-        if not part.height:
-            raise DataError(f"the {name} split of {clean.height} records has none; enlarge `split.{name}`.")
         if missing := sorted(labels - set(part["label"])):
             remedy = GIVEN_REMEDY if name in given else REMEDIES[split.by].format(name=name)
             raise DataError(
                 f"the {name} split ({part.height} of {clean.height} records) has no record labelled "
                 f"{', '.join(missing)}; {remedy}."
             )
+        if not part.height:
+            remedy = (
+                "move `split.validation_from` and `split.test_from`"
+                if split.by == "time"
+                else f"enlarge `split.{name}`"
+            )
+            raise DataError(f"the {name} split has no record; {remedy}.")
 
 
 def _place(identity: str, seed: int) -> float:
