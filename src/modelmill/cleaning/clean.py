@@ -46,8 +46,7 @@ def clean_product(raw: TableFile, contract: ContractSpec, cleaning: CleaningSpec
         Rules(cleaning),
         *_last_steps(cleaning, root),
     ]
-    same = INTERACTION if contract.target == "next" else TEXT
-    return _clean([raw], steps, cleaning, root, labelled=True, same=same)
+    return _clean([raw], steps, cleaning, root, contract)
 
 
 def clean_corpus(
@@ -68,7 +67,7 @@ def clean_corpus(
         Reserved("held_out", "held out by a product", held_out, spec.near_duplicates or NearDuplicatesSpec()),
         *_last_steps(spec, root),
     ]
-    return _clean([product_texts, raw], steps, spec, root, labelled=False)
+    return _clean([product_texts, raw], steps, spec, root, None)
 
 
 TEXT = pl.col("text")
@@ -99,17 +98,13 @@ def _last_steps(spec: CleaningSpec, root: str) -> list[Step]:
 
 
 def _clean(
-    tables: Sequence[AnyTable],
-    steps: Sequence[Step],
-    spec: CleaningSpec,
-    root: str,
-    *,
-    labelled: bool,
-    same: pl.Expr = TEXT,
+    tables: Sequence[AnyTable], steps: Sequence[Step], spec: CleaningSpec, root: str, contract: ContractSpec | None
 ) -> Cleaned:
+    """Without a contract it is a corpus, whose labels mean nothing."""
     from modelmill.cleaning.repeats import Repeats
 
-    folder, books = scratch_folder(root), Books()
+    folder, books, labelled = scratch_folder(root), Books(), contract is not None
+    same = INTERACTION if contract and contract.target == "next" else TEXT
     schema: dict[str, Any] = dict(RECORD)
     for table in tables:
         schema |= table.schema
