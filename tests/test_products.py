@@ -17,7 +17,7 @@ def test_every_environment_resolves(env: str) -> None:
     loader = ProductConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
     demo, fetched = (
         {"review_sentiment", "news_topic", "zh_small", "minilm"},
-        {"bank_intent", "finance_topic", "opinion_en"},
+        {"bank_intent", "finance_topic", "opinion_en", "movie_next", "movie_items"},
     )
     assert {*loader.declarations.products, *loader.declarations.backbones} == demo | fetched
     assert not [*loader.missing_sources(demo)]
