@@ -17,7 +17,7 @@ def test_every_environment_resolves(env: str) -> None:
     loader = ProductConfigLoader(str(ROOT / "conf"), env=env, **CONFIG_LOADER_ARGS)
     demo, fetched = (
         {"review_sentiment", "news_topic", "digits", "zh_small", "minilm", "small_resnet"},
-        {"bank_intent", "finance_topic", "opinion_en", "fashion_image"},
+        {"bank_intent", "finance_topic", "opinion_en", "fashion_image", "movie_next", "movie_items"},
     )
     assert {*loader.declarations.products, *loader.declarations.backbones} == demo | fetched
     assert not [*loader.missing_sources(demo)]

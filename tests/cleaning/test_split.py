@@ -49,7 +49,7 @@ def test_time_cuts_at_the_dates() -> None:
     train, validation, test, rejects = split_records(table, TIME, LOOSE)
     assert (train["time"].max(), validation["time"].min()) == ("2026-01-19T08:00:00+08:00", "2026-01-20T08:00:00+08:00")
     assert test["time"].min() == "2026-01-25T08:00:00+08:00"
-    assert rejects.select("id", "step", "reason").rows() == [("r1", "split", "time is missing or not ISO 8601")]
+    assert rejects.select("id", "step", "reason").rows() == [("r1", "split", "time is missing or cannot be read")]
 
 
 def test_stratified_shares_are_exact() -> None:

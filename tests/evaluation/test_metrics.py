@@ -91,7 +91,9 @@ def model_trained_on(train: pl.DataFrame, folder: Path) -> Path:
     """A model folder with one tensor."""
     folder.mkdir()
     save_file({"weight": np.ones(2)}, folder / "model.safetensors")
-    (folder / "product.json").write_text(json.dumps({"trained_on_sha256": table_digest(train)}))
+    (folder / "product.json").write_text(
+        json.dumps({"task": {"kind": "text_classification"}, "trained_on_sha256": table_digest(train)})
+    )
     return folder
 
 

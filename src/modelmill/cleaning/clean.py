@@ -46,7 +46,7 @@ def clean_product(raw: TableFile, contract: ContractSpec, cleaning: CleaningSpec
         Rules(cleaning),
         *_last_steps(cleaning, root),
     ]
-    return _clean([raw], steps, cleaning, root, labelled=True)
+    return _clean([raw], steps, cleaning, root, contract)
 
 
 def clean_corpus(
@@ -67,7 +67,12 @@ def clean_corpus(
         Reserved("held_out", "held out by a product", held_out, spec.near_duplicates or NearDuplicatesSpec()),
         *_last_steps(spec, root),
     ]
-    return _clean([product_texts, raw], steps, spec, root, labelled=False)
+    return _clean([product_texts, raw], steps, spec, root, None)
+
+
+TEXT = pl.col("text")
+INTERACTION = pl.concat_str("group", "time", "text", separator="\n")
+"""What two records have in common that are one and the same; where either is missing, nothing."""
 
 
 def _with_places(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -93,11 +98,13 @@ def _last_steps(spec: CleaningSpec, root: str) -> list[Step]:
 
 
 def _clean(
-    tables: Sequence[AnyTable], steps: Sequence[Step], spec: CleaningSpec, root: str, *, labelled: bool
+    tables: Sequence[AnyTable], steps: Sequence[Step], spec: CleaningSpec, root: str, contract: ContractSpec | None
 ) -> Cleaned:
+    """Without a contract it is a corpus, whose labels mean nothing."""
     from modelmill.cleaning.repeats import Repeats
 
-    folder, books = scratch_folder(root), Books()
+    folder, books, labelled = scratch_folder(root), Books(), contract is not None
+    same = INTERACTION if contract and contract.target == "next" else TEXT
     schema: dict[str, Any] = dict(RECORD)
     for table in tables:
         schema |= table.schema
@@ -114,7 +121,7 @@ def _clean(
                     books.enter(step.name, given, Counter(rejects["reason"].to_list()))
                     rejected.write(rejects)
                 judged.write(remaining)
-                repeats.add(remaining)
+                repeats.add(remaining.with_columns(same.fill_null(pl.col("id")).alias("text")))
         facts = {step.name: step.close() for step in steps}
         given = repeats.height
         for name in repeats.find():

@@ -1,6 +1,7 @@
 """Training, validation and test splits that share no text, and move no record when others come."""
 
 import hashlib
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from modelmill.cleaning.rejects import REJECT, Sorted, sort_out
+from modelmill.cleaning.sequences import histories
 from modelmill.errors import DataError
 from modelmill.records import labels_of
 from modelmill.sources.read import PART
@@ -43,6 +45,8 @@ def split_records(
         DataError: when a label has too few records, or is missing from a split.
     """
     clean = pl.concat(batches_of(cleaned))
+    if contract.target == "next":
+        return _split_sequences(clean, split, contract)
     classes = contract.target in ("class", "classes", None)
     if classes:
         _check_labels(clean, contract)
@@ -59,6 +63,16 @@ def split_records(
         parts, {name: {*_labels(part, contract)} if classes else set() for name, part in parts.items()}, remedies
     )
     return parts["train"], parts["validation"], parts["test"], pl.concat(rejects)
+
+
+def _split_sequences(
+    clean: pl.DataFrame, split: SplitSpec, contract: ContractSpec
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    placed, undated = assign(clean, split)
+    _check_times(undated, clean, contract)
+    parts, rejects = histories(placed.with_columns(moment=moments(placed["time"])), split.next_items)
+    _check_parts(parts, {name: set() for name in parts}, dict.fromkeys(parts, REMEDIES["time"]))
+    return parts["train"], parts["validation"], parts["test"], pl.concat([undated, rejects])
 
 
 def assign(clean: pl.DataFrame, split: SplitSpec, given: Collection[str] = ()) -> Sorted:
@@ -98,16 +112,28 @@ def _by_time(clean: pl.DataFrame, split: SplitSpec) -> Sorted:
     assert split.validation_from is not None
     assert split.test_from is not None
     cuts = [_moment(split.validation_from), _moment(split.test_from)]
-    moments = [_read_moment(time) for time in clean["time"]]
-    reasons = {row: "time is missing or not ISO 8601" for row, moment in enumerate(moments) if moment is None}
+    found = moments(clean["time"])
+    reasons = dict.fromkeys(found.is_null().arg_true(), "time is missing or cannot be read")
     kept, rejects = sort_out(clean, "split", reasons)
-    names = [PARTS[bisect_right(cuts, moment)] for moment in moments if moment is not None]
+    names = [PARTS[bisect_right(cuts, moment)] for moment in found.drop_nulls()]
     return Sorted(kept.with_columns(pl.Series("split", names, dtype=pl.String)), rejects)
 
 
+UNIX = re.compile(r"-?\d{9,11}(\.\d+)?")
+"""Seconds since 1970; dates of ISO 8601 without marks have eight digits."""
+
+
+def moments(times: pl.Series) -> pl.Series:
+    """Times (ISO 8601, or Unix seconds) in UTC; null for what is none."""
+    return pl.Series("moment", [_read_moment(time) for time in times], dtype=pl.Datetime("us"))
+
+
 def _read_moment(time: str | None) -> datetime | None:
+    given = (time or "").strip()
     try:
-        return _moment(datetime.fromisoformat((time or "").strip()))
+        if UNIX.fullmatch(given):
+            return _moment(datetime.fromtimestamp(float(given), UTC))
+        return _moment(datetime.fromisoformat(given))
     except ValueError:
         return None
 
@@ -134,8 +160,8 @@ def _check_times(undated: pl.DataFrame, clean: pl.DataFrame, contract: ContractS
         raise DataError(
             f"{undated.height} of {clean.height} records have no time that can be read, more than "
             f"`contract.max_reject` {contract.max_reject:.1%} allows; the first is {undated['origin'][0]}. Times are "
-            "ISO 8601, such as 2026-05-01 or 2026-05-01T08:00:00+08:00; mend the column that `source.columns.time` "
-            "names."
+            "ISO 8601, such as 2026-05-01 or 2026-05-01T08:00:00+08:00, or Unix seconds; mend the column that "
+            "`source.columns.time` names."
         )
 
 
@@ -162,14 +188,14 @@ def _check_parts(
 ) -> None:
     total, known = sum(part.height for part in parts.values()), set().union(*labels.values())
     for name, part in parts.items():
-        if not part.height:
-            remedy = remedies[name] if remedies[name] == GIVEN_REMEDY else "enlarge `split.{name}`"
-            raise DataError(f"the {name} split of {total} records has none; {remedy.format(name=name)}.")
         if missing := sorted(known - labels[name]):
             raise DataError(
                 f"the {name} split ({part.height} of {total} records) has no record labelled "
                 f"{', '.join(missing)}; {remedies[name].format(name=name)}."
             )
+        if not part.height:
+            remedy = remedies[name] if remedies[name] in (GIVEN_REMEDY, REMEDIES["time"]) else f"enlarge `split.{name}`"
+            raise DataError(f"the {name} split has no record; {remedy}.")
 
 
 def _place(identity: str, seed: int) -> float:

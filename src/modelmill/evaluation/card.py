@@ -7,6 +7,7 @@ from modelmill.evaluation.report import better
 from modelmill.markdown import figure
 from modelmill.specs.backbone import BackboneSpec
 from modelmill.specs.product import ProductSpec
+from modelmill.specs.split import SplitSpec
 from modelmill.specs.task import Better
 from modelmill.specs.training import FineTuningSpec
 from modelmill.tasks.task import task_of
@@ -82,16 +83,21 @@ def _data(cleaning: dict[str, Any], report: dict[str, Any], spec: ProductSpec, b
     if start := leaks.get("not_looked_in"):
         known += f" (not looked in: what `{start}`, which it goes on from, was pretrained on)"
     leak_lines = (
-        f"Test texts that are, or stand inside, a text of the training split: {leaks['in_training']}; of the "
+        f"{task_of(spec.task).seen} of the training split: {leaks['in_training']}; of the "
         f"backbone's pretraining corpus: {known}."
     )
-    split = spec.split
     return (
         f"## Data\n\n{sources}\n\n{markdown.table(['step', 'in', 'out', 'rejected'], steps)}\n\n"
         f"`contract.max_reject` ({spec.contract.max_reject:.0%}) bounds the rejects of the step `contract` alone. "
-        f"Split by a hash of the record's id: train {split.train}, validation {split.validation}, test {split.test}. "
+        f"{_split(spec.split)} "
         f"{leak_lines}"
     )
+
+
+def _split(split: SplitSpec) -> str:
+    if split.by == "time":
+        return f"Split by time: validation from {split.validation_from}, test from {split.test_from}."
+    return f"Split by a hash of the record's id: train {split.train}, validation {split.validation}, test {split.test}."
 
 
 def _training(training: dict[str, Any], spec: ProductSpec, backbone: BackboneSpec) -> str:

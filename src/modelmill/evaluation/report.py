@@ -11,11 +11,10 @@ from modelmill.errors import DataError
 from modelmill.records import table_digest
 from modelmill.specs.product import EvaluationSpec, GateSpec
 from modelmill.specs.task import Better, TaskSpec
-from modelmill.tables import AnyTable, batches_of
+from modelmill.tables import AnyTable
 from modelmill.tasks.outcome import Resampling, difference, metric_table
 from modelmill.tasks.run import BASELINE
 from modelmill.tasks.task import task_of
-from modelmill.text import Finder
 
 
 def evaluate(
@@ -79,7 +78,8 @@ def leak_report(
     backbone: Path | None = None,
     *corpora: AnyTable,
 ) -> dict[str, Any]:
-    """How many test texts are, or stand inside, a text of the training split or of what the backbone has read.
+    """How many test records are given away by the training split or by what the backbone has read: for most kinds of
+    task, texts that are, or stand inside, one of theirs (`Task.given_away`).
 
     Args:
         model: the model folder; it knows what it was trained on.
@@ -102,16 +102,11 @@ def leak_report(
             "not be unseen. Run tokenization and fine_tuning again before evaluation."
         )
     start = _check_corpora(backbone, corpora) if backbone else {}
-    finder = Finder(test["text"])
-
-    def shared(*tables: AnyTable) -> int:
-        texts = (text for batch in batches_of(*tables) for text in batch["text"])
-        return len(set().union(*map(finder.within, texts)))
-
+    task = task_of(product["task"])
     return {
         "judged": {"model": tensor_digest(model), "test": table_digest(test)},
-        "in_training": shared(train),
-        "in_backbone_corpus": shared(*corpora) if backbone else None,
+        "in_training": task.given_away(test, [train]),
+        "in_backbone_corpus": task.given_away(test, corpora) if backbone else None,
         **({"not_looked_in": start["taken_from"]} if "taken_from" in start else {}),
     }
 

@@ -33,21 +33,22 @@ class TokenizerSpec(Spec):
 
     `bpe`: byte-pair merges of characters up to words; `character`: each character is a token; both leave blanks out.
     `byte_bpe`: merges of bytes (Radford et al. 2019, GPT-2); nothing is unknown, and text comes back as it was.
+    `word`: what stands between blanks is a token, for sequences of names such as the items of a recommendation.
     """
 
-    kind: Literal["bpe", "character", "byte_bpe"] = "bpe"
+    kind: Literal["bpe", "character", "byte_bpe", "word"] = "bpe"
     vocabulary: int = Field(12_000, ge=100, description="tokens kept, special ones included")
     alphabet: int = Field(4500, ge=50, description="most frequent characters kept; others are unknown (bpe)")
     longest: int = Field(4, ge=1, description="characters of the longest token (bpe)")
     sample: int = Field(
         3_000_000, ge=10_000, description="characters of the corpus that merges are learned from (bpe, byte_bpe)"
     )
-    lowercase: bool = Field(True, description="fold case; byte_bpe: false when not given")
+    lowercase: bool = Field(True, description="fold case; byte_bpe and word: false when not given")
 
     @model_validator(mode="before")
     @classmethod
     def _case_is_kept(cls, given: Any) -> Any:
-        kept = isinstance(given, dict) and given.get("kind") == "byte_bpe"
+        kept = isinstance(given, dict) and given.get("kind") in ("byte_bpe", "word")
         return {"lowercase": False, **given} if kept else given
 
     @model_validator(mode="after")

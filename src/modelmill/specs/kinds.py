@@ -167,6 +167,32 @@ class ImageClassificationSpec(TaskSpec):
         return ("image",)
 
 
+class RecommendationSpec(TaskSpec):
+    """The next item of a user, from those so far."""
+
+    metrics: ClassVar[Mapping[str, Better]] = {
+        "ndcg_10": "larger",
+        "recall_10": "larger",
+        "mrr_10": "larger",
+        "coverage_10": "larger",
+    }
+    main_metric: ClassVar[str] = "ndcg_10"
+    implementation: ClassVar[str] = "modelmill.tasks.recommendation:Recommendation"
+
+    kind: Literal["recommendation"] = "recommendation"
+    repeat: bool = Field(False, description="whether an item that stands in the history may be recommended")
+
+    @property
+    def target(self) -> Target:
+        """The next item."""
+        return "next"
+
+    @property
+    def reads_language(self) -> bool:
+        """A text is the names of items, with blanks between."""
+        return False
+
+
 KINDS: dict[str, type[TaskSpec]] = {
     "text_classification": TextClassificationSpec,
     "text_generation": TextGenerationSpec,
@@ -174,4 +200,5 @@ KINDS: dict[str, type[TaskSpec]] = {
     "ordinal_classification": OrdinalClassificationSpec,
     "regression": RegressionSpec,
     "image_classification": ImageClassificationSpec,
+    "recommendation": RecommendationSpec,
 }

@@ -35,7 +35,6 @@ def why_not_of_images(product: "ProductSpec") -> Iterator[str]:
     declared = product.cleaning.model_dump(exclude=NOT_OF_TEXT)
     plain = CleaningSpec().model_dump(exclude=NOT_OF_TEXT)
     wrong = [f"cleaning.{key}" for key, value in declared.items() if value != plain[key]]
-    wrong += ["split.near_duplicates"] if product.split.near_duplicates else []
     wrong += ["tokenization"] if product.tokenization != TokenizationSpec() else []
     wrong += ["training.batch_tokens"] if product.training.batch_tokens != FineTuningSpec().batch_tokens else []
     wrong += ["training.adversarial"] if product.training.adversarial else []

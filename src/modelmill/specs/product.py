@@ -100,6 +100,37 @@ class ProductSpec(Spec):
         return self
 
     @model_validator(mode="after")
+    def _a_sequence_for_each_user(self) -> Self:
+        if self.task.target != "next":
+            return self
+        needed = ("group", "time", "text", "label")
+        if any(getattr(source.columns, name) is None for source in self.source.root for name in needed):
+            raise ValueError(
+                f"{self.task.kind} reads what came after what: name in every source `columns: {{group: USER, time: "
+                "TIME, text: ITEM, label: ITEM}`; the item stands in histories (text) and is foretold (label)"
+            )
+        if self.split.by != "time":
+            raise ValueError(
+                f"{self.task.kind} foretells what comes later; say `split: {{by: time, validation_from: ..., "
+                "test_from: ...}`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rules_for_language_only(self) -> Self:
+        if self.task.reads_language or "image" in self.task.reads:  # of images: see `_of_what_it_reads`
+            return self
+        plain = CleaningSpec(memory_mb=self.cleaning.memory_mb).model_dump()
+        declared = [f"cleaning.{name}" for name, value in self.cleaning.model_dump().items() if value != plain[name]]
+        declared += ["augmentation"] if self.augmentation.root else []
+        if declared:
+            raise ValueError(
+                f"{', '.join(f'`{name}`' for name in declared)}: made for texts in a language, which {self.task.kind} "
+                "does not read; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _records_for_every_part(self) -> Self:
         given, some_drawn = self.source.parts, any(source.part is None for source in self.source.root)
         if given and self.split.by not in ("random", "stratified"):
@@ -168,15 +199,6 @@ class ProductSpec(Spec):
         follows = {"target": task.target, "separator": task.between_labels, "labels": labels}
         return value.model_copy(update=follows)
 
-    @field_validator("split")
-    @classmethod
-    def _images_are_not_near(cls, value: SplitSpec, info: ValidationInfo) -> SplitSpec:
-        task = info.data.get("task")
-        declared = "near_duplicates" in value.model_fields_set
-        if task and reads_images_alone(task.reads) and not declared:
-            return value.model_copy(update={"near_duplicates": None})
-        return value
-
     @field_validator("augmentation", mode="wrap")
     @classmethod
     def _copies_of_what_it_reads(cls, value: Any, _: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
@@ -191,6 +213,18 @@ class ProductSpec(Spec):
         if task and "image" in task.reads and value.batch_images is None:
             return value.model_copy(update={"batch_images": BATCH})
         return value
+
+    @field_validator("split")
+    @classmethod
+    def _near_duplicates_of_language(cls, value: SplitSpec, info: ValidationInfo) -> SplitSpec:
+        task = info.data.get("task")
+        if task is None or task.reads_language:
+            return value
+        if value.near_duplicates and "near_duplicates" in value.model_fields_set:
+            raise ValueError(
+                f"`near_duplicates`: made for texts in a language, which {task.kind} does not read; leave it out"
+            )
+        return value.model_copy(update={"near_duplicates": None})
 
     @field_validator("evaluation")
     @classmethod

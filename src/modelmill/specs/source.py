@@ -56,7 +56,9 @@ class ColumnsSpec(Spec):
     label: Column | None = None
     id: Column | None = None
     group: Column | None = Field(None, description="what belongs together, such as an author: for `split: {by: group}`")
-    time: Column | None = Field(None, description="when the record was made (ISO 8601): for `split: {by: time}`")
+    time: Column | None = Field(
+        None, description="when the record was made (ISO 8601, or Unix seconds): for `split: {by: time}`"
+    )
 
 
 class RangeSpec(Spec):
@@ -188,9 +190,10 @@ class SourceSpec(Spec):
         return self.files.startswith("hf://")
 
 
-Target = Literal["class", "classes", "number", "text", "nothing"]
+Target = Literal["class", "classes", "number", "text", "nothing", "next"]
 """What the label of a record is. class: one of a few names; classes: any number of them, a JSON list or names between
-separators; number: a finite one; text: anything that is not empty; nothing: it has none.
+separators; number: a finite one; text: anything that is not empty; nothing: it has none; next: what comes next in the
+sequence of its group, of which the text is the history.
 """
 
 

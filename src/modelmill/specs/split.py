@@ -23,6 +23,12 @@ class SplitSpec(Spec):
     test: Share = 0.1
     validation_from: datetime | None = Field(None, description="`time`: records from then on are validated on")
     test_from: datetime | None = Field(None, description="`time`: records from then on are tested on")
+    next_items: int = Field(
+        1,
+        ge=1,
+        description="kinds that foretell what comes next: how many of the last items of each group (user) in the "
+        "time of validation, and of test, are foretold there, each from all before it",
+    )
     seed: int = Field(0, ge=0, description="another seed draws other splits")
     near_duplicates: NearDuplicatesSpec | None = Field(
         NearDuplicatesSpec(),

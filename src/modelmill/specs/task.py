@@ -54,6 +54,11 @@ class TaskSpec(Spec):
         """The columns of a record that its models read."""
         return ("text",)
 
+    @property
+    def reads_language(self) -> bool:
+        """Whether its records are texts in a language: rules on texts, near duplicates and the like are for those."""
+        return "text" in self.reads
+
     @model_validator(mode="wrap")
     @classmethod
     def _of_its_kind(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:

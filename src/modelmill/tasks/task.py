@@ -11,7 +11,9 @@ import polars as pl
 from modelmill.errors import DeclarationError
 from modelmill.specs.task import TaskSpec
 from modelmill.specs.training import FineTuningSpec, TokenizationSpec
+from modelmill.tables import AnyTable, batches_of
 from modelmill.tasks.outcome import Outcome
+from modelmill.text import Finder
 from modelmill.training.processes import Made
 
 if TYPE_CHECKING:
@@ -123,6 +125,15 @@ class Task(ABC):
     def card(self, report: Mapping[str, Any]) -> list[str]:
         """Sections of the model card, in Markdown, beside those of every kind."""
         return []
+
+    seen: ClassVar[str] = "Test texts that are, or stand inside, a text"
+    """What `given_away` counts, for the model card."""
+
+    def given_away(self, test: pl.DataFrame, tables: Sequence[AnyTable]) -> int:
+        """How many test records are given away by what a model has read: their texts are, or stand inside, one."""
+        finder = Finder(test["text"])
+        texts = (text for batch in batches_of(*tables) for text in batch["text"])
+        return len(set().union(*map(finder.within, texts)))
 
     def why_impossible(self, answers: pl.DataFrame, product: Mapping[str, Any]) -> str | None:
         """What is wrong with answers that have the right columns: 'probabilities that do not sum to 1'."""

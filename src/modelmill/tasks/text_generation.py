@@ -18,7 +18,7 @@ from modelmill.tasks import generated
 from modelmill.tasks.generated import GeneratedOutcome
 from modelmill.tasks.head import Head
 from modelmill.tasks.task import Columns, Task
-from modelmill.tasks.text_task import BATCH_TOKENS, TextTask
+from modelmill.tasks.text_task import BATCH_TOKENS, TextTask, Vocabulary
 from modelmill.tasks.trigrams import Trigrams
 from modelmill.text import normalise
 from modelmill.tokenization.tokens import Encoding, Tokens, check_length, encode, load_tokenizer
@@ -26,6 +26,8 @@ from modelmill.training.batches import length_buckets, padded
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+    from modelmill.tasks.generation_module import GenerationModule
 
 BEHIND = "\n"
 """Stands between an instruction and its answer; no normalised text has one."""
@@ -92,7 +94,9 @@ class TextGeneration(TextTask):
             return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(backbone), dtype=torch.float32).train()
         return AutoModelForCausalLM.from_pretrained(backbone, dtype=torch.float32).train()
 
-    def module(self, model: Any, train: Tokens, spec: FineTuningSpec, head: Head) -> Any:
+    def module(
+        self, model: Any, train: Tokens, spec: FineTuningSpec, head: Head, vocabulary: Vocabulary
+    ) -> "GenerationModule":
         """See `GenerationModule`."""
         from modelmill.tasks.generation_module import GenerationModule
 

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,11 @@ from modelmill.training.prepare import prepared
 from modelmill.training.processes import Made
 from modelmill.training.ranks import World
 from modelmill.training.work import Work, clear
+
+if TYPE_CHECKING:
+    from modelmill.tasks.text_module import TextModule
+
+Vocabulary = tuple[Any, list[str]]
 
 BATCH_TOKENS = 8192
 """Tokens of a batch at prediction, padding included: about 100 MB of activations for a small encoder."""
@@ -78,7 +83,7 @@ class TextTask(Task):
         lightning.seed_everything(spec.seed, verbose=False)
         model = self.new_model(backbone, head, spec.dropout, random_start)
         with prepared(model, spec, self.used(model, [train, validation])) as sizes:
-            module = self.module(model, train, spec, head)
+            module = self.module(model, train, spec, head, (tokenizer, names))
             curves, report = fit(
                 module,
                 module.validation_batches(validation, BATCH_TOKENS),
@@ -101,11 +106,13 @@ class TextTask(Task):
         return curves, report, TrainedTextModel(model, tokenizer, product, checkpoints)
 
     def new_model(self, backbone: Path, head: Head, dropout: float, random_start: bool) -> Any:
-        """A backbone with a new head, in training mode."""
+        """A backbone with the head, in training mode: by default the head of transformers for classification."""
         return new_model(backbone, head, dropout, random_start)
 
-    def module(self, model: Any, train: Tokens, spec: FineTuningSpec, head: Head) -> Any:
-        """What Lightning trains: a `TextModule`."""
+    def module(
+        self, model: Any, train: Tokens, spec: FineTuningSpec, head: Head, vocabulary: "Vocabulary"
+    ) -> "TextModule":
+        """What trains the model; `vocabulary` is the tokenizer, and the names of the head's outputs."""
         from modelmill.tasks.text_module import TextModule
 
         return TextModule(model, train, spec, head)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -128,6 +129,7 @@ class Encoding:
         targets: what is to be learned of records, (records, ...); None for nothing.
         about: what else is to be said in `tokens.json`.
         tokens: what makes tokens and targets of records with the tokenizer, where it is not one text a record.
+        examples: what the model reads of records of a split, as other records; None: the records themselves.
         whole_words: write `WORD_STARTS` too.
     """
 
@@ -138,14 +140,16 @@ class Encoding:
     about: Mapping[str, Any] = field(default_factory=dict)
     whole_words: bool = False
     tokens: Callable[[pl.DataFrame, Any], Tokens] | None = None
+    examples: Callable[[str, pl.DataFrame], pl.DataFrame] | None = None
 
     def save(self, folder: Path) -> None:
         """Write one folder per split, and `tokens.json`."""
         tokenizer = load_tokenizer(self.tokenizer_folder)
 
-        def encoded(batch: pl.DataFrame) -> Tokens:
+        def encoded(name: str, records: pl.DataFrame) -> Tokens:
             if self.tokens:
-                return self.tokens(batch, tokenizer)
+                return self.tokens(records, tokenizer)
+            batch = self.examples(name, records) if self.examples else records
             ids = encode(batch["text"].to_list(), tokenizer, self.max_tokens)
             return Tokens.of(ids, self.targets(batch) if self.targets else [-1] * len(ids))
 
@@ -155,7 +159,7 @@ class Encoding:
             "records_sha256": table_digest(self.tables["train"]),
             "vocabulary_sha256": vocabulary_digest(tokenizer),
             "splits": {
-                name: {**_save(table, encoded, folder / name), "records_sha256": table_digest(table)}
+                name: {**_save(table, partial(encoded, name), folder / name), "records_sha256": table_digest(table)}
                 for name, table in self.tables.items()
             },
         }

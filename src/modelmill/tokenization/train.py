@@ -67,7 +67,7 @@ def train_tokenizer(
 
     names = SPECIAL[architecture]
     special = list(dict.fromkeys(names.values()))
-    kinds = {"bpe": learn_merges, "character": _characters, "byte_bpe": _byte_merges}
+    kinds = {"bpe": learn_merges, "character": _characters, "byte_bpe": _byte_merges, "word": _words}
     tokenizer: Tokenizer = kinds[spec.kind](Texts(corpus, lowercase=spec.lowercase), spec, special)
     steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if spec.lowercase else [])]
     tokenizer.normalizer = normalizers.Sequence(steps)
@@ -79,6 +79,7 @@ def train_tokenizer(
         PreTrainedTokenizerFast(
             tokenizer_object=tokenizer,
             model_input_names=inputs,
+            truncation_side="left" if spec.kind == "word" else "right",  # of a sequence the last items count
             **{f"{name}_token": token for name, token in names.items()},
         )
     )
@@ -104,6 +105,17 @@ def _characters(texts: Iterable[str], spec: TokenizerSpec, special: list[str]) -
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
     )
+    return tokenizer
+
+
+def _words(texts: Iterable[str], spec: TokenizerSpec, special: list[str]) -> "Tokenizer":
+    """Each of the most frequent words, as blanks part them, is a token."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    counts = Counter(word for text in texts for word in text.split())
+    vocabulary = [*special, *_alphabet(counts, spec.vocabulary - len(special))]
+    tokenizer = Tokenizer(models.WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return tokenizer
 
 

@@ -46,6 +46,8 @@ def _splits(
         sources = Sources.model_validate(source)
         allowed = ContractSpec.model_validate(contract)
         try:
+            if allowed.target == "next" and not masked:
+                continue  # a history is no secret, and what follows on it is in no training record
             spec = CleaningSpec.model_validate(cleaning)
             raw, _ = read_sources(sources, spec, root)  # with the key of its privacy, or ids and splits were others
             clean, rejects, _ = clean_product(
