@@ -14,6 +14,7 @@ import torch
 
 from modelmill.errors import UserError
 from modelmill.specs.training import FineTuningSpec
+from modelmill.tasks.class_task import class_head
 from modelmill.training.fit import FitPlan, fit
 from modelmill.training.work import STATE, Work
 from tests.training.models import classifier, texts
@@ -47,7 +48,7 @@ def train(
         spec.precision, max_epochs=2, monitor="validation_macro_f1", patience=9, accumulate=spec.accumulate,
         checkpoint_seconds=60 * minutes, micro_batches=spec.micro_batches,
     )  # fmt: skip
-    module = Small(model, texts(records), spec, None)
+    module = Small(model, texts(records), spec, class_head("ab", spec, None))
     curves, report = fit(module, module.validation_batches(texts(9, seed=5), 100), plan, Work.of(folder, spec))
     return model, report, curves.rows()
 

@@ -9,6 +9,7 @@ import torch
 
 from modelmill.errors import UserError
 from modelmill.specs.training import FineTuningSpec
+from modelmill.tasks.class_task import class_head
 from modelmill.training.fit import FitPlan, fit
 from modelmill.training.module import TrainedModule
 from modelmill.training.work import BEST, IDENTITY, START, STATE, Work
@@ -60,7 +61,7 @@ def train(folder: Path, spec: FineTuningSpec, stop_at: int | None = None) -> tup
     torch.manual_seed(0)
     model, tokens = classifier("bert", hidden_dropout_prob=0.2), texts(60)
     with prepared(model, spec):
-        module = stopping(TextModule, stop_at)(model, tokens, spec, None)
+        module = stopping(TextModule, stop_at)(model, tokens, spec, class_head("ab", spec, None))
         plan = FitPlan(
             spec.precision, max_epochs=spec.max_epochs, monitor="validation_macro_f1", patience=spec.patience,
             accumulate=spec.accumulate, checkpoint_seconds=0, micro_batches=spec.micro_batches,
