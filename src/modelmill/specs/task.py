@@ -84,7 +84,7 @@ class TaskSpec(Spec):
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         if cls is not TaskSpec:
             return handler(core)
-        sections = [one.model_json_schema() for one in cls.alternatives()]
+        sections = [handler(one.__pydantic_core_schema__) for one in cls.alternatives()]
         return {"anyOf": [{"enum": [*loaded_kinds()]}, *sections], "description": "What is predicted."}
 
 
