@@ -56,8 +56,10 @@ UNREADABLE = {
     "utf16_without_mark": Case("csv", GOOD.encode("utf-16-le"), [":1: NUL characters", "`encoding: utf-16-le`"]),
     "cut_gzip": Case("csv.gz", gzip.compress(GOOD.encode())[:-20], [": this gzip archive is damaged or cut off"]),
     "cut_parquet": Case("parquet", parquet(ROWS)[:-20], [": this is not a readable parquet file"]),
-    "many_fields": Case("csv", GOOD.replace("number 70", "number, 70").encode(), [":72: 3 fields where the header"]),
-    "few_fields": Case("csv", GOOD.replace("70 is bad,neg", "70 is bad").encode(), [":72: 1 fields where the header"]),
+    "many_fields": Case("csv", GOOD.replace("number 70", "number, 70").encode(), [":72: 3 fields where the first row"]),
+    "few_fields": Case(
+        "csv", GOOD.replace("70 is bad,neg", "70 is bad").encode(), [":72: 1 fields where the first row"]
+    ),
     "semicolons": Case("csv", table(ROWS, ";").encode(), [":1: the header looks separated by ';'"]),
     "open_quote": Case("csv", OPEN.encode(), [":72: nothing closes the quoted field that begins here"]),
     "endless_line": Case("jsonl.gz", ENDLESS, [":121: this line is longer than 64 million characters"]),

@@ -114,7 +114,7 @@ def test_a_source_may_have_its_part(by: str) -> None:
 def test_an_official_part_that_cleaning_emptied_is_not_drawn_anew() -> None:
     """Or figures on one's own records would pass for those on the official test file."""
     table = records(300).with_columns(part=pl.lit(None, pl.String))
-    with pytest.raises(DataError, match=r"the test split of 300 records has none; it is the sources' own"):
+    with pytest.raises(DataError, match=r"the test split has no record; it is the sources' own"):
         split_records(table, SplitSpec(), LOOSE, OFFICIAL)
 
 

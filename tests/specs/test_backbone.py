@@ -91,7 +91,7 @@ def test_the_examples_of_the_how_to_are_declarations(project: Project) -> None:
     text = (ROOT / "docs/how-to/pretrain.md").read_text(encoding="utf-8")
     examples = [yaml.safe_load(block) for block in re.findall("```yaml\n(.*?)```", text, re.DOTALL)]
     assert len(examples) == 4
-    for name in ("review_sentiment", "news_topic"):
+    for name in ("review_sentiment", "news_topic", "movie_next"):
         shutil.copy(ROOT / f"conf/base/products/{name}.yml", project.root / "conf/base/products")
     for example in (
         *examples,

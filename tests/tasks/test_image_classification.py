@@ -231,7 +231,7 @@ def test_defaults_of_texts_are_off() -> None:
         ({"cleaning": {"min_chars": 3}}, "`cleaning.min_chars` is for texts"),
         ({"cleaning": {"languages": {"allowed": "en"}}}, "`cleaning.languages` is for texts"),
         ({"cleaning": {"privacy": {}}}, "`cleaning.privacy` is for texts"),
-        ({"split": {"near_duplicates": {}}}, "`split.near_duplicates` is for texts"),
+        ({"split": {"near_duplicates": {}}}, "`near_duplicates`: made for texts in a language"),
         ({"tokenization": {"max_tokens": 64}}, "`tokenization` is for texts"),
         ({"training": {"batch_tokens": 64}}, "`training.batch_tokens` is for texts"),
         ({"augmentation": {"kind": "delete"}}, "Input should be 'flip'"),

@@ -188,14 +188,14 @@ def _check_parts(
 ) -> None:
     total, known = sum(part.height for part in parts.values()), set().union(*labels.values())
     for name, part in parts.items():
+        if not part.height:
+            remedy = remedies[name] if remedies[name] in (GIVEN_REMEDY, REMEDIES["time"]) else f"enlarge `split.{name}`"
+            raise DataError(f"the {name} split has no record; {remedy}.")
         if missing := sorted(known - labels[name]):
             raise DataError(
                 f"the {name} split ({part.height} of {total} records) has no record labelled "
                 f"{', '.join(missing)}; {remedies[name].format(name=name)}."
             )
-        if not part.height:
-            remedy = remedies[name] if remedies[name] in (GIVEN_REMEDY, REMEDIES["time"]) else f"enlarge `split.{name}`"
-            raise DataError(f"the {name} split has no record; {remedy}.")
 
 
 def _place(identity: str, seed: int) -> float:

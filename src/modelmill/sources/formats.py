@@ -7,7 +7,6 @@ are read whole.
 
 import json
 import math
-import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -18,6 +17,7 @@ import polars as pl
 
 from modelmill.errors import SourceError
 from modelmill.sources.lines import text_lines, whole_text
+from modelmill.sources.pickled import load_plain
 from modelmill.sources.separated import Dialect, separated, skip_orange_rows
 from modelmill.specs.source import SourceSpec
 from modelmill.tables import BATCH_BYTES
@@ -217,22 +217,9 @@ def _batch_rows(rows: int, size: int) -> int:
     return min(BATCH, max(1, rows * BATCH_BYTES // max(1, size)))
 
 
-class _DataOnly(pickle.Unpickler):
-    """Bars every global, so a pickle can hold numbers, text and containers but run nothing."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it wants to load {module}.{name}")
-
-
 def read_pickle(path: Path, shown: str, encoding: str) -> Iterator[pl.DataFrame]:
     """A pickled sequence of equally long columns (named by place: 0, 1, ...) or of mappings."""
-    try:
-        with path.open("rb") as stream:
-            value = _DataOnly(stream).load()
-    except Exception as error:  # a damaged pickle raises almost anything
-        raise SourceError(
-            f"{shown}: refused to open this pickle: {error}.\nOnly plain data is read; convert the file to parquet."
-        ) from None
+    value = load_plain(path, shown)
     items = value if isinstance(value, (list, tuple)) else []
     if items and all(isinstance(item, dict) for item in items):
         yield from _mappings(items, shown)
