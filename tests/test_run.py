@@ -122,9 +122,10 @@ def test_product_list_is_the_summary(trained: Project) -> None:
     assert row["product"] == "mood"
     assert row["metric"]["low"] <= row["metric"]["value"] <= row["metric"]["high"]
     assert set(row["baselines"]) == {"majority", "linear"}
-    assert (row["version"], row["alias"]) == ("1", "candidate")
+    assert (row["version"], row["alias"], row["task"]) == ("1", "candidate", "text_classification")
     table = trained.kedro("product", "list").stdout
     assert "candidate" in table
+    assert "Whether results are fresh is not known: this project is not under DVC" in table
     assert "kedro viz run" in table
 
 

@@ -100,8 +100,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(alias=STAGES, version=VERSIONS)
     def tamper(self, alias: str, version: int) -> None:
-        """Somebody moves an alias in MLflow's page; then it is set right."""
-        if alias != "archived" and version in {row.number for row in self.memory.versions("mood")}:
+        """Somebody moves an alias in MLflow's page; then it is set right. An empty ledger would then be one that was
+        deleted, see `projection.lost`.
+        """
+        there = (
+            {row.number for row in self.memory.versions("mood")} if self.desk.ledger("mood").read().events else set()
+        )
+        if alias != "archived" and version in there:
             self.memory.names_of.setdefault("mood", {})[alias] = version
             self.mend()
 

@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
 
+from modelmill.versioning.status import Status, by_owner
 from tests.versioning.conftest import Versioned
 
 
@@ -27,6 +29,16 @@ def test_fresh_stale_waiting_and_never_run(committed: Versioned, tmp_path: Path)
     assert rows["mood-augmentation"]["changes"][0] | {"new": None} == {
         "kind": "parameter", "what": "mood.augmentation", "old": [], "new": None,
     }  # fmt: skip
+
+
+def test_a_product_is_what_its_worst_stage_is() -> None:
+    """One that has to run makes a product stale; what never ran, or has no data, is said first."""
+    names = ("a-one", "a-two", "b-one", "c-one", "c-two")
+    stages = {name: SimpleNamespace(namespace=name.replace("-", ".")) for name in names}
+    statuses = ("fresh", "waiting", "fresh", "never run", "stale")
+    rows = [Status(name, status) for name, status in zip(names, statuses, strict=True)]
+    assert by_owner(rows, stages) == {"a": "stale", "b": "fresh", "c": "never run"}
+    assert by_owner([*rows, Status("b-one", "data missing")], stages)["b"] == "data missing"
 
 
 def test_names_are_checked(committed: Versioned) -> None:

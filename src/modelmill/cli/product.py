@@ -3,11 +3,14 @@
 import json
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from modelmill.cli.output import logs_to_stderr, print_table
+
+if TYPE_CHECKING:
+    from modelmill.specs.product import ProductSpec
 
 
 @click.group()
@@ -19,19 +22,35 @@ def product() -> None:
 @product.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_products(as_json: bool) -> None:
-    """Every product with its last metric, baseline, version and alias, and what brings data that is not here."""
+    """Every product: task, backbone, last metric beside the best baseline, version and alias, whether its results are
+    fresh, and what brings data that is not here.
+    """
     from modelmill.config import ProductConfigLoader
-    from modelmill.missing import data_missing
+    from modelmill.errors import DataError
+    from modelmill.missing import without_data
+    from modelmill.pipelines import all_pipelines
+    from modelmill.versioning.project import stages_of
+    from modelmill.versioning.status import by_owner, status_of
 
     loader = ProductConfigLoader.of_project()
-    reports = Path(loader.conf_source).parent / "data" / "08_reporting"
-    products = loader.declarations.products
-    absent = data_missing(loader, products)
-    rows = [_row(name, spec.backbone, reports / name, absent.get(name)) for name, spec in products.items()]
+    root, declared = Path(loader.conf_source).parent, loader.declarations
+    absent = without_data(loader, all_pipelines(declared)["__default__"].nodes)
+    unknown, states = None, dict[str, str]()
+    try:
+        stages = stages_of(loader)
+        states = by_owner(status_of(stages, root, absent=absent), stages)
+    except DataError as error:
+        unknown = error.message
+    rows = [_row(name, spec, root / "data/08_reporting" / name) for name, spec in declared.products.items()]
+    for row in rows:
+        row["missing"] = absent.get(row["product"])
+        row["results"] = states.get(row["product"], "data missing" if row["missing"] else None)
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     _print_products(rows)
+    if unknown:
+        click.echo(f"Whether results are fresh is not known: {unknown}")
 
 
 @product.command("show")
@@ -151,20 +170,21 @@ def write_reference(folder: Path) -> None:
     (folder / "invalidation.md").write_text(invalidation, encoding="utf-8")
 
 
-def _row(name: str, backbone: str, reports: Path, missing: str | None) -> dict[str, Any]:
+def _row(name: str, spec: "ProductSpec", reports: Path) -> dict[str, Any]:
     metrics, version = _read(reports / "metrics.json"), _read(reports / "version.json")
     row: dict[str, Any] = {
         "product": name,
-        "backbone": backbone,
+        "task": spec.task.kind,
+        "backbone": spec.backbone,
         "metric": None,
         "version": None,
         "alias": None,
-        "missing": missing,
     }
     if metrics:
         metric = metrics["metric"]
         row["metric"] = {"name": metric, **metrics["metrics"][metric]}
         row["baselines"] = {key: value["metrics"][metric] for key, value in metrics["baselines"].items()}
+        row["better"] = spec.task.metrics.get(metric)
         if "random_start" in metrics:
             row["random_start"] = metrics["random_start"]["metrics"][metric]
     if version:
@@ -176,24 +196,35 @@ def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+def _best(baselines: dict[str, Any], better: str | None) -> tuple[str, Any]:
+    """The baseline that is hardest to beat."""
+    sign = -1 if better == "smaller" else 1
+    return max(baselines.items(), key=lambda pair: sign * pair[1]["value"], default=("", None))
+
+
 def _print_products(rows: list[dict[str, Any]]) -> None:
     from modelmill.markdown import figure
 
     headings = (
-        "product", "backbone", "metric", "on the test split", "linear", "random start", "version", "alias",
+        "product", "task", "backbone", "metric", "on the test split", "best baseline", "random start", "version",
+        "alias", "results",
     )  # fmt: skip
     cells = []
     for row in rows:
         metric = row["metric"]
-        figures = (metric, row.get("baselines", {}).get("linear"), row.get("random_start"))
+        name, baseline = _best(row.get("baselines", {}), row.get("better"))
         cells.append(
             (
                 row["product"],
+                row["task"],
                 row["backbone"],
-                metric["name"] if metric else "data missing" if row["missing"] else "never run",
-                *(figure(value) if value else None for value in figures),
+                metric["name"] if metric else None,
+                figure(metric) if metric else None,
+                f"{name} {figure(baseline)}" if baseline else None,
+                figure(row["random_start"]) if "random_start" in row else None,
                 row["version"],
                 row["alias"],
+                row["results"],
             )
         )
     print_table("Products", headings, cells)

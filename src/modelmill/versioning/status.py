@@ -1,6 +1,6 @@
 """Which stages are fresh, and what the others are stale because of."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -69,3 +69,15 @@ def status_of(
         for owner, one in owned
         if not names or owner in names
     ]
+
+
+WORST_FIRST = ("data missing", "never run", "stale", "waiting", "fresh")
+
+
+def by_owner(rows: Iterable[Status], stages: Mapping[str, Stage]) -> dict[str, str]:
+    """Of each product and backbone: fresh, or what the worst of its stages is; what waits is stale, seen as a whole."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(stages[row.stage].namespace.partition(".")[0], set()).add(row.status)
+    worst = {owner: next(one for one in WORST_FIRST if one in statuses) for owner, statuses in found.items()}
+    return {owner: "stale" if status == "waiting" else status for owner, status in worst.items()}
