@@ -1,8 +1,8 @@
 """How long it takes to find out that nothing has changed, beside a run of Kedro that has nothing to do.
 
-The sides are `kedro run` of a whole project, whose stages are all skipped, and `dvc repro` of the same, whose stages
-are all up to date; the peer is `kedro run` of one empty pipeline. Goals: under 5 s and under 3 s, byte-compiled. The
-project is this one where its data are there and nothing is stale, or else the tiny one of the tests after a run.
+The sides are `kedro run` of a whole project, whose stages are all skipped, and `dvc repro` of those that have their
+data (as `make repro`), which are all up to date; the peer is `kedro run` of one empty pipeline. Goals: under 5 s and under 3 s, byte-compiled. The
+project is this one where nothing is stale, or else the tiny one of the tests after a run.
 """
 
 import argparse
@@ -24,9 +24,10 @@ GOALS = {"kedro run": 5.0, "dvc repro": 3.0}
 
 
 def is_fresh(project: Versioned) -> bool:
-    """Whether every stage of a project is as it was when it ran."""
+    """Whether every stage of a project that has its data is as it was when it ran."""
     status = project.kedro("dvc", "status", "--json", check=False)
-    return status.returncode == 0 and {row["status"] for row in json.loads(status.stdout)["stages"]} == {"fresh"}
+    found = {row["status"] for row in json.loads(status.stdout)["stages"]} if status.returncode == 0 else set()
+    return "fresh" in found and found <= {"fresh", "data missing"}
 
 
 def idle_project(folder: Path) -> tuple[str, Versioned]:
@@ -53,11 +54,12 @@ def main() -> None:
         bare = bare_project(Path(temporary) / "bare")
         which, project = idle_project(Path(temporary) / "tiny")
         assert " runs: " not in project.kedro("run").stdout, "nothing is to be done"
+        stages = project.kedro("dvc", "status", "--runnable").stdout.split()
         seconds = alternating(
             {
                 "bare Kedro": lambda: nothing_in(bare),
                 "kedro run": lambda: project.kedro("run"),
-                "dvc repro": lambda: project.dvc("repro"),
+                "dvc repro": lambda: project.dvc("repro", *stages),
             },
             rounds,
         )
