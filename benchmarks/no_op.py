@@ -1,8 +1,8 @@
 """How long it takes to find out that nothing has changed, beside a run of Kedro that has nothing to do.
 
 The sides are `kedro run` of a whole project, whose stages are all skipped, and `dvc repro` of those that have their
-data (as `make repro`), which are all up to date; the peer is `kedro run` of one empty pipeline. Goals: under 5 s and under 3 s, byte-compiled. The
-project is this one where nothing is stale, or else the tiny one of the tests after a run.
+data (as `make repro`), which are all up to date; the peer is `kedro run` of one empty pipeline. Goals: under 5 s and
+under 3 s, byte-compiled. The project is this one where nothing is stale, or else the tiny one of the tests after a run.
 """
 
 import argparse
