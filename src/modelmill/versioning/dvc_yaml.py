@@ -79,7 +79,7 @@ def _dump(value: Any) -> str:
     return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=True, width=120)
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """No anchors: two stages with one list are two lists. Text is quoted where it does not begin with a letter:
     YAML 1.2, which DVC reads, takes `1e3` and `08` for numbers, and PyYAML knows 1.1.
     """
@@ -135,8 +135,8 @@ class _Placed:
 
 def _placed(text: str) -> _Placed:
     try:
-        whole = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.load(text, Loader=yaml.BaseLoader) or {}  # all text: a stage may be called `1` or `yes`
+        whole = yaml.compose(text, Loader=yaml.CSafeLoader)
+        content = yaml.load(text, Loader=yaml.CBaseLoader) or {}  # all text: a stage may be called `1` or `yes`
     except yaml.YAMLError as error:
         raise DeclarationError(
             f"dvc.yaml cannot be read; `git checkout dvc.yaml` brings the committed one back.\n{error}"

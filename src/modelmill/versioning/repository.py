@@ -43,6 +43,7 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._known: dict[str, Any] = {}
 
     @cached_property
     def _repo(self) -> "Repo":
@@ -54,13 +55,19 @@ class Repository:
         return Repo(str(self._root))
 
     @cached_property
-    def _stages(self) -> dict[str, Any]:
-        """DVC's own stages by name, read once: of what is remembered they are told."""
+    def _loader(self) -> Any:
+        """Makes DVC's own stages; both files are read once."""
+        from dvc.dvcfile import load_file
+
         with _in_words():
-            return {stage.name: stage for stage in self._repo.stage.load_all(str(self._root / DVC_YAML))}
+            return load_file(self._repo, str(self._root / DVC_YAML)).stages
 
     def _stage(self, name: str) -> Any:
-        return self._stages[name]
+        """DVC's own stage, made once: of what is remembered it is told. Each takes 20 ms, so only those that are asked."""
+        if name not in self._known:
+            with _in_words():
+                self._known[name] = self._loader[name]
+        return self._known[name]
 
     def changes(self, stage: Stage) -> list[Change]:
         """Differences from what dvc.lock remembers of a stage; none when its results are what would be made again."""
