@@ -44,7 +44,7 @@ def sync_stages(check: bool, as_json: bool, env: str | None) -> None:
 
 @dvc.command("status")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--runnable", is_flag=True, help="Print the names of stages whose data is here, for `dvc repro`.")
+@click.option("--runnable", is_flag=True, help="Print the last stages whose data is here, for `dvc repro`.")
 @shared
 def show_status(names: tuple[str, ...], runnable: bool, as_json: bool, env: str | None) -> None:
     """For each stage of all products, or of NAMES: fresh, stale and why, never run, or without data.
@@ -55,18 +55,18 @@ def show_status(names: tuple[str, ...], runnable: bool, as_json: bool, env: str 
     from modelmill.missing import without_data
     from modelmill.pipelines import all_pipelines
     from modelmill.versioning.project import addresses_of
-    from modelmill.versioning.status import status_of
+    from modelmill.versioning.status import last_of, status_of
     from modelmill.versioning.tracked import unrecorded
 
     loader, root, stages = _stages(env)
     absent = without_data(loader, all_pipelines(loader.declarations)["__default__"].nodes)
-    rows = [row for row in status_of(stages, root, names, absent) if not (runnable and row.missing)]
+    rows = status_of(stages, root, names, absent)
     raw = unrecorded(addresses_of(loader, names), root)
     if as_json:
         print_json(document("dvc.status", stages=list(map(asdict, rows)), raw_data=list(map(asdict, raw))))
         return
     if runnable:
-        click.echo("\n".join(row.stage for row in rows))
+        click.echo("\n".join(last_of(rows, stages)))
         return
     print_table(
         "Stages", ["stage", "status", "because of"], [[r.stage, r.status, r.missing or _first(r.changes)] for r in rows]

@@ -81,3 +81,12 @@ def by_owner(rows: Iterable[Status], stages: Mapping[str, Stage]) -> dict[str, s
         found.setdefault(stages[row.stage].namespace.partition(".")[0], set()).add(row.status)
     worst = {owner: next(one for one in WORST_FIRST if one in statuses) for owner, statuses in found.items()}
     return {owner: "stale" if status == "waiting" else status for owner, status in worst.items()}
+
+
+def last_of(rows: Iterable[Status], stages: Mapping[str, Stage]) -> list[str]:
+    """Stages that have their data, and whose results no other one of these reads: told of them, DVC makes all; told of
+    each, it would look at everything for each.
+    """
+    made, names = makers(stages.values()), [row.stage for row in rows if not row.missing]
+    read = {made[path] for name in names for path in stages[name].inputs if path in made}
+    return [name for name in names if name not in read]
