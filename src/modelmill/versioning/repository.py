@@ -63,7 +63,7 @@ class Repository:
             return load_file(self._repo, str(self._root / DVC_YAML)).stages
 
     def _stage(self, name: str) -> Any:
-        """DVC's own stage, made once: of what is remembered it is told. Each takes 20 ms, so only those that are asked."""
+        """DVC's own stage, made when it is asked for (20 ms), and once: of what is remembered it is told."""
         if name not in self._known:
             with _in_words():
                 self._known[name] = self._loader[name]
