@@ -136,7 +136,7 @@ def test_a_node_that_raises_leaves_its_stage_undone(committed: Versioned, tmp_pa
     assert noted(project)["mood-data_cleaning"] == before["mood-data_cleaning"]
     status = json.loads(project.kedro("dvc", "status", "mood", "--json").stdout)["stages"]
     assert status[0] | {"changes": []} == {
-        "stage": "mood-data_cleaning", "status": "stale", "changes": [], "waits_for": [],
+        "stage": "mood-data_cleaning", "status": "stale", "changes": [], "waits_for": [], "missing": None,
     }  # fmt: skip
 
 
