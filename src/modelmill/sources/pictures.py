@@ -27,6 +27,8 @@ BATCH = 2000
 IDX_BYTES = 0x08
 """The mark of unsigned bytes in a header of idx."""
 
+Opened = IO[bytes] | gzip.GzipFile
+
 
 def reader_of_images(source: SourceSpec) -> Reader:
     """What reads the files of a source of images."""
@@ -81,11 +83,11 @@ def _other_kind(name: str) -> str:
     return f"{name}-labels"
 
 
-def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+def _open(path: Path) -> Opened:
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
-def _idx_shape(file: IO[bytes], shown: str) -> tuple[int, ...]:
+def _idx_shape(file: Opened, shown: str) -> tuple[int, ...]:
     """The header: two zeros, the type of the values, the number of dimensions, and their sizes (big-endian)."""
     zeros, kind, dimensions = np.frombuffer(_read(file, 4, shown), ">u2,u1,u1")[0]
     if zeros or kind != IDX_BYTES:
@@ -103,7 +105,7 @@ def _idx_labels(path: Path, shown: str, count: int) -> Any:
         return np.frombuffer(_read(file, count, path.name), np.uint8)
 
 
-def _read(file: IO[bytes], count: int, shown: str) -> bytes:
+def _read(file: Opened, count: int, shown: str) -> bytes:
     """So many bytes, or a `SourceError`."""
     try:
         data = file.read(count)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -156,15 +156,8 @@ class ImagePredictor:
 
 def _plan(spec: FineTuningSpec, head: Head) -> FitPlan:
     """`micro_batches: auto` is 1 here: batch normalisation sees a piece alone, so pieces change what is learned."""
-    return FitPlan(
-        precision=spec.precision,
-        checkpoint_seconds=60 * spec.checkpoint_minutes,
-        max_epochs=spec.max_epochs,
-        monitor=f"validation_{head.monitor}",
-        patience=spec.patience,
-        accumulate=spec.accumulate,
-        micro_batches=1 if spec.micro_batches == "auto" else spec.micro_batches,
-    )
+    plan = FitPlan.of(spec, head.monitor)
+    return replace(plan, micro_batches=1) if plan.micro_batches == "auto" else plan
 
 
 def new_model(backbone: Path, head: Head, dropout: float, random_start: bool) -> Any:

@@ -159,13 +159,15 @@ class Recommendation(TextTask):
                 tables.append(self._table(found if self.spec.repeat else counted.without(found, histories), names))
             return self.predictions(records, pl.concat(tables))
 
+        def popular(histories: Sequence[Sequence[str]]) -> Floats:
+            return np.tile(counted.popularity, (len(histories), 1))
+
         def by_neighbours(neighbours: int, last: int | None) -> Any:
             nearest = counted.nearest(neighbours)
             return lambda histories: counted.neighbour_scores(histories, nearest, last)
 
         candidates = [by_neighbours(*choice) for choice in choices()]
         best = max(candidates, key=lambda scores: RankOutcome.of(answered(validation, scores)).value("ndcg_10"))
-        popular = lambda histories: np.tile(counted.popularity, (len(histories), 1))  # noqa: E731
         return {"popularity": answered(test, popular), "item_knn": answered(test, best)}
 
     def outcomes(self, *predictions: pl.DataFrame) -> list[RankOutcome]:

@@ -87,7 +87,7 @@ class TextTask(Task):
             curves, report = fit(
                 module,
                 module.validation_batches(validation, BATCH_TOKENS),
-                _plan(spec, head),
+                FitPlan.of(spec, head.monitor),
                 Work.of(checkpoints, spec, [*_read_from(tensors, backbone), tensor_digest(backbone), random_start]),
             )
         training = spec.model_dump(mode="json")
@@ -190,18 +190,6 @@ def model_logits(model: Any, tokens: Tokens, pad: int) -> NDArray[np.float64]:
 def _read_from(tensors: Path, backbone: Path) -> list[str]:
     """What says which tokens and which model these are, beside the weights."""
     return [path.read_text(encoding="utf-8") for path in (tensors / "tokens.json", backbone / "config.json")]
-
-
-def _plan(spec: FineTuningSpec, head: Head) -> FitPlan:
-    return FitPlan(
-        precision=spec.precision,
-        checkpoint_seconds=60 * spec.checkpoint_minutes,
-        max_epochs=spec.max_epochs,
-        monitor=f"validation_{head.monitor}",
-        patience=spec.patience,
-        accumulate=spec.accumulate,
-        micro_batches=spec.micro_batches,
-    )
 
 
 def new_model(backbone: Path, head: Head, dropout: float, random_start: bool) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from modelmill.errors import UserError
-from modelmill.specs.training import DeclaredPrecision, MicroBatches, Precision
+from modelmill.specs.training import DeclaredPrecision, FineTuningSpec, MicroBatches, Precision
 from modelmill.training.precision import resolve_precision
 from modelmill.training.ranks import World
 from modelmill.training.work import Work
@@ -49,6 +49,19 @@ class FitPlan:
     accumulate: int = 1
     checkpoint_seconds: float = 300
     micro_batches: MicroBatches = "auto"
+
+    @classmethod
+    def of(cls, spec: FineTuningSpec, score: str) -> "FitPlan":
+        """That of a fine-tuning, whose best epoch has the highest `score` on the validation split."""
+        return cls(
+            precision=spec.precision,
+            checkpoint_seconds=60 * spec.checkpoint_minutes,
+            max_epochs=spec.max_epochs,
+            monitor=f"validation_{score}",
+            patience=spec.patience,
+            accumulate=spec.accumulate,
+            micro_batches=spec.micro_batches,
+        )
 
     def in_pieces(self, micro: int) -> "FitPlan":
         """The same, counted in pieces, as Lightning does."""
