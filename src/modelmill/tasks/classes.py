@@ -6,11 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from modelmill.specs.kinds import TextClassificationSpec
 from modelmill.specs.task import Better
-from modelmill.tasks.outcome import Bools, Floats, Ints, Outcome, Resampling
+from modelmill.tasks.outcome import Bools, Floats, Ints, PairOutcome, Resampling
 
 CALIBRATION_BINS = 15
 MOVES = 50
@@ -18,15 +17,13 @@ MOVES = 50
 
 
 @dataclass(frozen=True)
-class ClassOutcome(Outcome):
+class ClassOutcome(PairOutcome):
     """`true` and `predicted` hold label numbers, (items,); `confidence` the probability of the predicted label."""
 
     better: ClassVar[Mapping[str, Better]] = TextClassificationSpec.metrics
     by_counts: ClassVar[Mapping[str, Callable[[Ints], Floats]]]
     """Metrics that follow from confusion counts (resamples, true, predicted)."""
 
-    true: Ints
-    predicted: Ints
     confidence: Floats
     labels: list[str]
 
@@ -49,21 +46,6 @@ class ClassOutcome(Outcome):
         labels = sorted(known.union(*(table["label"] for table in tables)))
         missing = [[pl.lit(0.0).alias(f"p_{one}") for one in labels if f"p_{one}" not in t.columns] for t in tables]
         return [cls.of(table.with_columns(more), labels) for table, more in zip(tables, missing, strict=True)]
-
-    @property
-    def items(self) -> int:
-        """How many there are."""
-        return len(self.true)
-
-    @property
-    def truth(self) -> NDArray[Any]:
-        """The true labels' numbers."""
-        return self.true
-
-    @property
-    def said(self) -> NDArray[Any]:
-        """The predicted labels' numbers."""
-        return self.predicted
 
     def values(self, rows: Ints, metrics: Sequence[str]) -> dict[str, Floats]:
         """Metrics (resamples,) of item numbers (resamples, items)."""

@@ -12,17 +12,15 @@ from numpy.typing import NDArray
 from modelmill.records import labels_of
 from modelmill.specs.kinds import MultilabelClassificationSpec
 from modelmill.specs.task import Better
-from modelmill.tasks.outcome import Bools, Floats, Ints, Outcome, Resampling
+from modelmill.tasks.outcome import Bools, Floats, Ints, PairOutcome, Resampling
 
 
 @dataclass(frozen=True)
-class LabelsOutcome(Outcome):
+class LabelsOutcome(PairOutcome):
     """`true` and `predicted` say of each item and label whether it has it, (items, labels)."""
 
     better: ClassVar[Mapping[str, Better]] = MultilabelClassificationSpec.metrics
 
-    true: Bools
-    predicted: Bools
     labels: list[str]
 
     @classmethod
@@ -35,21 +33,6 @@ class LabelsOutcome(Outcome):
             cls(indicators(rows, labels), indicators([json.loads(said) for said in table["predicted"]], labels), labels)
             for rows, table in zip(true, tables, strict=True)
         ]
-
-    @property
-    def items(self) -> int:
-        """How many there are."""
-        return len(self.true)
-
-    @property
-    def truth(self) -> NDArray[Any]:
-        """Which labels are true."""
-        return self.true
-
-    @property
-    def said(self) -> NDArray[Any]:
-        """Which labels were said."""
-        return self.predicted
 
     def values(self, rows: Ints, metrics: Sequence[str]) -> dict[str, Floats]:
         """Metrics (resamples,) of item numbers (resamples, items)."""

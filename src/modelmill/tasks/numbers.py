@@ -6,45 +6,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from modelmill.specs.kinds import RegressionSpec
 from modelmill.specs.task import Better
-from modelmill.tasks.outcome import Floats, Ints, Outcome, Resampling
+from modelmill.tasks.outcome import Floats, Ints, PairOutcome, Resampling
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
 @dataclass(frozen=True)
-class NumberOutcome(Outcome):
+class NumberOutcome(PairOutcome):
     """`true` and `predicted` hold a number for each item, (items,)."""
 
     better: ClassVar[Mapping[str, Better]] = RegressionSpec.metrics
-
-    true: Floats
-    predicted: Floats
 
     @classmethod
     def of(cls, predictions: pl.DataFrame) -> "NumberOutcome":
         """Read a table of predictions."""
         true, predicted = (predictions[name].cast(pl.Float64).to_numpy() for name in ("label", "predicted"))
         return cls(true, predicted)
-
-    @property
-    def items(self) -> int:
-        """How many there are."""
-        return len(self.true)
-
-    @property
-    def truth(self) -> NDArray[Any]:
-        """The true numbers."""
-        return self.true
-
-    @property
-    def said(self) -> NDArray[Any]:
-        """The predicted numbers."""
-        return self.predicted
 
     def values(self, rows: Ints, metrics: Sequence[str]) -> dict[str, Floats]:
         """Metrics (resamples,) of item numbers (resamples, items)."""

@@ -68,6 +68,29 @@ class Outcome(ABC):
 
 
 @dataclass(frozen=True)
+class PairOutcome(Outcome):
+    """`true` and `predicted` hold what was true and what was said, (items, ...)."""
+
+    true: NDArray[Any]
+    predicted: NDArray[Any]
+
+    @property
+    def items(self) -> int:
+        """How many there are."""
+        return len(self.true)
+
+    @property
+    def truth(self) -> NDArray[Any]:
+        """See `Outcome.truth`."""
+        return self.true
+
+    @property
+    def said(self) -> NDArray[Any]:
+        """See `Outcome.said`."""
+        return self.predicted
+
+
+@dataclass(frozen=True)
 class Resampling:
     """How the intervals are made: percentile bootstrap over items (Efron and Tibshirani 1993, chapter 13)."""
 
